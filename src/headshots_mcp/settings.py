@@ -1,0 +1,89 @@
+"""What the environment says, checked once; nonsense is refused in words before anything starts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, cast, get_args
+from urllib.parse import urlsplit
+
+from pydantic import HttpUrl, TypeAdapter, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+DEFAULT_BASE_URL = "https://api.acedata.cloud"
+
+# What RFC 6750, section 2.1 lets a bearer token be made of.
+_BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+
+
+class SettingsRefused(Exception):
+    """A setting that cannot work; `str()` is one line that names it and never shows a token."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to reach the API, and how much to say about it."""
+
+    base_url: str = DEFAULT_BASE_URL
+    token: str | None = field(default=None, repr=False)
+    log_level: LogLevel = "WARNING"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read and check the settings; one that is empty or blank counts as not set.
+
+        Raises:
+            SettingsRefused: If a value cannot work.
+        """
+        given = {name: value.strip() for name, value in environment.items() if value.strip()}
+        return cls(
+            base_url=_base_url(given.get("ACEDATACLOUD_API_BASE_URL", DEFAULT_BASE_URL)),
+            token=_token(given.get("ACEDATACLOUD_API_TOKEN")),
+            log_level=_log_level(given.get("HEADSHOTS_LOG_LEVEL", "WARNING")),
+        )
+
+
+def bearer_token(text: str) -> str | None:
+    """Give the token in `text`, with or without "Bearer " before it, or None if none can be."""
+    token = re.sub(r"^bearer\s+", "", text.strip(), flags=re.IGNORECASE)
+    return token if _BEARER.fullmatch(token) else None
+
+
+def _token(given: str | None) -> str | None:
+    if given is None:
+        return None
+    token = bearer_token(given)
+    if token is None:
+        raise SettingsRefused(
+            "ACEDATACLOUD_API_TOKEN is not a token: a token has only letters, digits and -._~+/= in it. "
+            "Copy it again, without quotes, spaces or a placeholder such as ${...}."
+        )
+    return token
+
+
+def _base_url(given: str) -> str:
+    try:
+        TypeAdapter(HttpUrl).validate_python(given)
+        parts = urlsplit(given)
+    except (ValidationError, ValueError):
+        raise SettingsRefused(_BASE_URL_HELP) from None
+    if not given.isascii() or parts.query or parts.fragment or "@" in parts.netloc or parts.port == 0:
+        raise SettingsRefused(_BASE_URL_HELP)
+    return given.rstrip("/")
+
+
+_BASE_URL_HELP = (
+    "ACEDATACLOUD_API_BASE_URL is not an address that can work: it needs http:// or https://, a host and "
+    f"perhaps a port and a path, such as {DEFAULT_BASE_URL}"
+)
+
+
+def _log_level(given: str) -> LogLevel:
+    level = given.upper()
+    if level not in get_args(LogLevel):
+        raise SettingsRefused(f"HEADSHOTS_LOG_LEVEL must be one of {', '.join(get_args(LogLevel))}.")
+    return cast("LogLevel", level)

@@ -1,0 +1,73 @@
+"""What the environment may say, and what is refused before anything starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from headshots_mcp.settings import Settings, SettingsRefused
+
+
+def test_nothing_set_means_the_real_api_and_no_token() -> None:
+    assert Settings.from_environment({}) == Settings(
+        base_url="https://api.acedata.cloud", token=None, log_level="WARNING"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "field", "expected"),
+    [
+        ("ACEDATACLOUD_API_TOKEN", " abc-1.2_3~4+5/6== ", "token", "abc-1.2_3~4+5/6=="),
+        ("ACEDATACLOUD_API_TOKEN", "Bearer abc", "token", "abc"),
+        ("ACEDATACLOUD_API_TOKEN", "  ", "token", None),
+        (
+            "ACEDATACLOUD_API_BASE_URL",
+            "https://gateway.example:8443/ace/",
+            "base_url",
+            "https://gateway.example:8443/ace",
+        ),
+        ("ACEDATACLOUD_API_BASE_URL", "http://[::1]:9000", "base_url", "http://[::1]:9000"),
+        ("ACEDATACLOUD_API_BASE_URL", "", "base_url", "https://api.acedata.cloud"),
+        ("HEADSHOTS_LOG_LEVEL", "debug", "log_level", "DEBUG"),
+    ],
+)
+def test_a_setting_is_read(variable: str, value: str, field: str, expected: str | None) -> None:
+    assert getattr(Settings.from_environment({variable: value}), field) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        *(
+            ("ACEDATACLOUD_API_TOKEN", v)
+            for v in ("se cret", "sécret", "sec\r\nret", "${SECRET}", '"secret"', "<secret>")
+        ),
+        *(
+            ("ACEDATACLOUD_API_BASE_URL", v)
+            for v in (
+                "api.acedata.cloud",
+                "ftp://secret",
+                "https://",
+                "https://secret:99999",
+                "https://secret:0",
+                "https://sec ret",
+                "https://user:secret@host",
+                "https://host/?secret=1",
+                "https://host/#secret",
+                "https://sécret.example",
+            )
+        ),
+        ("HEADSHOTS_LOG_LEVEL", "secret"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_by_name_and_without_its_value(
+    variable: str, value: str
+) -> None:
+    with pytest.raises(SettingsRefused, match=f"^{variable} ") as refused:
+        Settings.from_environment({variable: value})
+
+    assert "\n" not in str(refused.value)
+    assert "ecret" not in str(refused.value).lower()
+
+
+def test_the_token_stays_out_of_a_printed_settings_object() -> None:
+    assert "abc" not in repr(Settings.from_environment({"ACEDATACLOUD_API_TOKEN": "abc"}))
