@@ -1,0 +1,199 @@
+"""The MCP server: its tools, their words, and what a model reads of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import ValidationError, create_model
+
+from headshots_mcp import NAME, __version__
+from headshots_mcp.errors import LookupFailed, TokenMissing
+from headshots_mcp.models import HeadshotTask, HeadshotTasks, RetrieveTask, RetrieveTasks, TaskError
+
+if TYPE_CHECKING:
+    from mcp.server.mcpserver.context import Context as AnyContext
+    from typing_extensions import Self
+
+    from headshots_mcp.reader import Reader
+
+TokenOf = Callable[[Mapping[str, str] | None], str | None]
+"""Finds the token of a call in the headers it came with (None on stdio); None where there is no token."""
+
+POLL_SECONDS = 5
+
+INSTRUCTIONS = (
+    "Looks up AI headshot (ID photo) tasks of Ace Data Cloud. A generation takes one to two minutes and is "
+    "known by its task id. Looking up is free, changes nothing and starts no generation."
+)
+
+ONE = (
+    "Look up one AI headshot (ID photo) task by its id: how far it is, and the links of its pictures. For "
+    "several ids call get_headshot_tasks once instead. Returns a status (pending, processing, succeeded, "
+    "failed or not_found), the picture links once it has succeeded, and the reason if it failed. While it is "
+    f"pending or processing, ask again after {POLL_SECONDS} seconds."
+)
+
+MANY = (
+    "Look up several AI headshot (ID photo) tasks, up to 1,000 ids in one call; for a single id use "
+    "get_headshot_task. Returns each task once, in the order asked for, with the same fields as "
+    "get_headshot_task; one that could not be looked up now has the status unavailable and the reason. "
+    f"Ask again after {POLL_SECONDS} seconds, with the unfinished ids only."
+)
+
+_READ_ONLY = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
+)
+
+
+def create_server(reader: Reader, token_of: TokenOf) -> MCPServer[Any]:
+    """Make the server; whoever runs it owns the client behind `reader` and closes it.
+
+    Args:
+        reader: Looks the tasks up; may be shared by several servers.
+        token_of: Says with whose token a call is made.
+    """
+
+    def token(ctx: AnyContext) -> str:
+        found = token_of(ctx.headers)
+        if found is None:
+            raise TokenMissing
+        return found
+
+    async def get_headshot_task(
+        request: RetrieveTask, ctx: Context
+    ) -> Annotated[CallToolResult, HeadshotTask]:
+        task = await reader.task(request, token(ctx))
+        answer = task.model_copy(update={"next_step": _next_step([task])})
+        return _result(answer, [answer], answer.next_step)
+
+    async def get_headshot_tasks(
+        request: RetrieveTasks, ctx: Context
+    ) -> Annotated[CallToolResult, HeadshotTasks]:
+        tasks = await reader.tasks(request, token(ctx))
+        answer = HeadshotTasks(tasks=tasks, next_step=_next_step(tasks))
+        return _result(answer, tasks, answer.next_step)
+
+    return MCPServer(
+        NAME,
+        title="AI headshots",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        website_url="https://github.com/headshots-mcp/headshots-mcp",
+        log_level="WARNING",
+        subscriptions=False,
+        tools=[
+            RequestTool.of(
+                get_headshot_task, title="Look up a headshot task", description=ONE, annotations=_READ_ONLY
+            ),
+            RequestTool.of(
+                get_headshot_tasks, title="Look up headshot tasks", description=MANY, annotations=_READ_ONLY
+            ),
+        ],
+    )
+
+
+class _RequestArguments(ArgModelBase):
+    """Hands a request model to its tool as it is, instead of field by field."""
+
+    def model_dump_one_level(self) -> dict[str, Any]:
+        return {"request": self}
+
+
+class RequestTool(Tool):
+    """A tool whose input schema is one request model, and whose errors read as we wrote them."""
+
+    @classmethod
+    def of(cls, fn: Callable[..., Awaitable[CallToolResult]], **kwargs: Any) -> Self:
+        """Make a tool of `async def name(request: Model, ctx: Context)`."""
+        tool = cast("Self", cls.from_function(fn, **kwargs))
+        model: Any = get_type_hints(fn)["request"]
+        tool.fn_metadata.arg_model = create_model(model.__name__, __base__=(model, _RequestArguments))
+        tool.parameters = model.model_json_schema()
+        return tool
+
+    async def run(
+        self,
+        arguments: dict[str, Any],
+        context: AnyContext[Any, Any],
+        convert_result: bool = False,  # noqa: FBT001, FBT002 -- the SDK's signature
+    ) -> Any:
+        """Run the tool; what went wrong reaches the model as one line, without the SDK's prefix."""
+        try:
+            return await super().run(arguments, context, convert_result)
+        except ToolError as error:
+            cause = error.__cause__
+            if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
+                raise ToolError(explain(cause)) from cause
+            if isinstance(cause, LookupFailed):
+                raise ToolError(str(cause)) from cause
+            raise
+
+
+def explain(error: ValidationError) -> str:
+    """Say in one line which argument is wrong and why, without showing its value."""
+    first, *more = error.errors(include_url=False, include_input=False)
+    place = ".".join(str(part) if str(part).isprintable() else "?" for part in first["loc"])[:80]
+    reason = _REASONS.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
+    also = f" (and {len(more)} more {'is' if len(more) == 1 else 'are'} wrong)" if more else ""
+    return f"{place}: {reason}{also}"
+
+
+_REASONS = {
+    "missing": "is required",
+    "extra_forbidden": "is not an argument of this tool",
+    "string_type": "must be a string",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must be at most 128 characters long",
+    "string_unicode": "must be valid Unicode text",
+    "list_type": "must be a list of task ids",
+    "literal_error": "must be {expected}",
+    "too_short": "must name at least one task id",
+    "too_long": "must name at most 1,000 task ids; ask for the others in another call",
+}
+
+
+def _result(
+    answer: HeadshotTask | HeadshotTasks, tasks: list[HeadshotTask], next_step: str | None
+) -> CallToolResult:
+    """Give the same content twice: structured for clients that read that, as short text for the others."""
+    lines = [line for task in tasks for line in _lines(task)]
+    text = "\n".join([*lines, next_step] if next_step else lines)
+    return CallToolResult(
+        content=[TextContent(text=text)],
+        structured_content=answer.model_dump(mode="json", exclude_none=True),
+    )
+
+
+def _lines(task: HeadshotTask) -> list[str]:
+    """Say one task in one line, then its picture links, one a line."""
+    about = f" ({task.template})" if task.template else ""
+    return [f"{task.id} {task.status}{about}{_reason(task.error)}", *task.image_urls]
+
+
+def _reason(error: TaskError | None) -> str:
+    """Say why in the API's words, in quotes, for they are not ours."""
+    if error is None:
+        return ""
+    message = f': "{error.message}"' if error.message else ""
+    known = [error.code, error.trace_id and f"trace id {error.trace_id}"]
+    details = ", ".join(part for part in known if part)
+    return f"{message} ({details})" if details else message
+
+
+def _next_step(tasks: list[HeadshotTask]) -> str | None:
+    """Say what is left to do, or None if nothing is."""
+    unfinished = sum(task.status in ("pending", "processing") for task in tasks)
+    if unfinished:
+        which = "Not finished" if len(tasks) == 1 else f"{unfinished} of {len(tasks)} not finished"
+        return f"{which}: ask again in {POLL_SECONDS} seconds."
+    if any(task.status == "unavailable" for task in tasks):
+        return "Ask again in a minute for the unavailable ones."
+    if any(task.status == "not_found" for task in tasks):
+        return "Check the ids not found; a task only seconds old may not be visible yet."
+    return None

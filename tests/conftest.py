@@ -1,0 +1,96 @@
+"""What all tests share: the sandbox on loopback, and a client of a server that asks it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from mcp.client import Client
+from mcp_types import CallToolResult, TextContent
+from trio.testing import MockClock
+
+from headshots_mcp.client import HeadshotsClient
+from headshots_mcp.reader import Reader
+from headshots_mcp.sandbox import TOKEN, Sandbox
+from headshots_mcp.server import create_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+REPOSITORY = Path(__file__).parent.parent
+CDN = "https://platform.cdn.acedata.cloud"
+
+
+class Served(NamedTuple):
+    """A sandbox and where it listens."""
+
+    sandbox: Sandbox
+    base_url: str
+
+    @property
+    def bodies(self) -> list[dict[str, Any] | None]:
+        return [asked.body for asked in self.sandbox.requests]
+
+
+@pytest.fixture
+def movable_clock() -> None:
+    """Run the test on trio's test clock, which jumps ahead as soon as everybody waits: nobody sleeps.
+
+    Only for what has no socket in it, for a clock that jumps does not wait for those.
+    """
+
+
+@pytest.fixture
+def anyio_backend(request: pytest.FixtureRequest) -> str | tuple[str, dict[str, Any]]:
+    if "movable_clock" in request.fixturenames:
+        return "trio", {"clock": MockClock(autojump_threshold=0)}
+    return "asyncio"
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """The sandbox with the seed's own image addresses."""
+    sandbox = Sandbox(image_origin=CDN)
+    with sandbox.serve() as base_url:
+        yield Served(sandbox, base_url)
+
+
+def seed(name: str) -> dict[str, Any]:
+    """One of the seed's documented bodies."""
+    document: dict[str, Any] = json.loads((Path(__file__).parent / "seed" / f"{name}.json").read_bytes())
+    return document
+
+
+@asynccontextmanager
+async def connected(
+    base_url: str, *, token: str | None = TOKEN, within: float = 5.0, mode: str = "auto"
+) -> AsyncIterator[Client]:
+    """An MCP client of our server, in this process; the server asks `base_url` over a real socket."""
+    async with (
+        HeadshotsClient(base_url, timeout=within) as upstream,
+        Client(create_server(Reader(upstream), lambda _headers: token), mode=mode) as client,
+    ):
+        yield client
+
+
+def text_of(result: CallToolResult) -> str:
+    """What a client that shows only text gives its model."""
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A loopback port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
