@@ -1,0 +1,121 @@
+"""`headshots-mcp demo`: the main job from end to end, without an account and in under half a minute."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from mcp import StdioServerParameters
+from mcp.client import Client
+from mcp_types import TextContent
+
+from headshots_mcp import NAME, __version__
+from headshots_mcp.sandbox import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
+
+if TYPE_CHECKING:
+    from mcp_types import CallToolResult
+
+TIME_LIMIT = 28.0
+LOOK_EVERY = 2.0
+
+
+def run_demo() -> int:
+    """Run the demo and print what happens; gives the exit code, 0 only if all was as it should be."""
+    sandbox = Sandbox()
+    with sandbox.serve() as base_url:
+        print(f"{NAME} {__version__}: a real server over stdio, against a made-up API at {base_url}\n")
+        server = StdioServerParameters(
+            command=sys.executable,
+            args=["-m", "headshots_mcp"],
+            env={"ACEDATACLOUD_API_BASE_URL": base_url, "ACEDATACLOUD_API_TOKEN": TOKEN},
+        )
+        demo = Demo(sandbox)
+        try:
+            anyio.run(demo.run, server)
+        except Exception as error:  # whatever ended the server belongs into the transcript's verdict
+            demo.surprises.append(f"the server or its client failed: {error!r}")
+    for surprise in demo.surprises:
+        print(f"Not as it should be: {surprise}")
+    if not demo.surprises:
+        print("Everything was as it should be.")
+    return 1 if demo.surprises else 0
+
+
+class Demo:
+    """A walk through the tools, printed as it goes; `surprises` says what was not as it should be."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.surprises: list[str] = []
+        self._sandbox = sandbox
+
+    async def run(self, server: StdioServerParameters) -> None:
+        """Walk through the tools of a server that asks the sandbox."""
+        with anyio.move_on_after(TIME_LIMIT) as limit:
+            async with Client(server) as client:
+                await self._list_tools(client)
+                await self._look_up(client)
+                await self._follow(client)
+                await self._be_refused(client)
+        if limit.cancelled_caught:
+            self.surprises.append(f"not done within {TIME_LIMIT:g} s")
+        requests, connections = len(self._sandbox.requests), self._sandbox.connections
+        print(f"{requests} upstream requests over {connections} connection{'s'[: connections != 1]}.")
+        self._expect("one connection for all requests", met=connections == 1)
+
+    async def _list_tools(self, client: Client) -> None:
+        print("The tools:")
+        tools = (await client.list_tools()).tools
+        for tool in tools:
+            print(f"    {tool.name}: {tool.title}")
+        print()
+        self._expect(
+            "two tools", met=[tool.name for tool in tools] == ["get_headshot_task", "get_headshot_tasks"]
+        )
+
+    async def _look_up(self, client: Client) -> None:
+        one = await self._call(client, "get_headshot_task", {"id": SUCCEEDED})
+        self._expect("a succeeded task", met=_structured(one).get("status") == "succeeded")
+        many = await self._call(
+            client, "get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN, FAILED, "no-such-task"]}
+        )
+        states = [task["status"] for task in _structured(many).get("tasks", [])]
+        self._expect("four states", met=states == ["succeeded", "processing", "failed", "not_found"])
+
+    async def _follow(self, client: Client) -> None:
+        states: list[str] = []
+        while "succeeded" not in states:
+            if states:
+                await anyio.sleep(LOOK_EVERY)
+            look = await self._call(client, "get_headshot_task", {"id": LIVING})
+            states.append(str(_structured(look).get("status")))
+        self._expect(
+            "a life from pending to succeeded",
+            met=list(dict.fromkeys(states)) == ["pending", "processing", "succeeded"],
+        )
+
+    async def _be_refused(self, client: Client) -> None:
+        asked = len(self._sandbox.requests)
+        refused = await self._call(client, "get_headshot_task", {"id": ""})
+        self._expect("a refusal", met=bool(refused.is_error) and len(self._sandbox.requests) == asked)
+
+    async def _call(self, client: Client, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+        """Call a tool; print what was asked, what came back and what it cost upstream."""
+        before = len(self._sandbox.requests)
+        print(f"> {tool} {json.dumps(arguments)}")
+        result = await client.call_tool(tool, arguments)
+        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+        outcome = "refused: " if result.is_error else ""
+        print("    " + (outcome + text).replace("\n", "\n    "))
+        requests = len(self._sandbox.requests) - before
+        print(f"    [upstream requests: {requests}]\n", flush=True)
+        return result
+
+    def _expect(self, what: str, *, met: bool) -> None:
+        if not met:
+            self.surprises.append(f"expected {what}")
+
+
+def _structured(result: CallToolResult) -> dict[str, Any]:
+    return result.structured_content or {}
