@@ -1,0 +1,88 @@
+"""What is published: one package in the wheel, which starts by one line of uvx, and a true registry entry."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from mcp import StdioServerParameters
+from mcp.client import Client
+
+from headshots_mcp import __version__
+from headshots_mcp.sandbox import SUCCEEDED
+from tests.conftest import REPOSITORY, text_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UV = os.environ.get("UV")
+SCHEMA = REPOSITORY.parent / "shared" / "reference" / "server.schema.2025-12-11.json"
+
+needs_uv = pytest.mark.skipif(UV is None, reason="builds with uv: run the tests by `uv run pytest`")
+
+
+def registry_entry() -> dict[str, Any]:
+    entry: dict[str, Any] = json.loads((REPOSITORY / "server.json").read_bytes())
+    return entry
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run([str(UV), "build", "-q", "--wheel", "-o", out, REPOSITORY], check=True, timeout=120)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@needs_uv
+def test_the_wheel_holds_one_top_level_package_and_its_types(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+
+    assert {name.split("/")[0] for name in names} == {
+        "headshots_mcp",
+        f"headshots_mcp-{__version__}.dist-info",
+    }
+    assert "headshots_mcp/py.typed" in names
+    assert f"headshots_mcp-{__version__}.dist-info/licenses/LICENSE" in names
+
+
+@needs_uv
+async def test_uvx_starts_the_wheel_in_an_environment_of_its_own(wheel: Path) -> None:
+    flags = ["-q", "--no-cache", "--python", sys.executable, "--from", str(wheel)]
+    command = ["tool", "run", *flags, "headshots-mcp", "--sandbox"]
+    server = StdioServerParameters(command=str(UV), args=command, env=dict(os.environ))
+    async with Client(server) as client:
+        assert client.server_info is not None
+        assert client.server_info.version == __version__
+        result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+
+    assert text_of(result).startswith(f"{SUCCEEDED} succeeded")
+
+
+@pytest.mark.skipif(not SCHEMA.exists(), reason="the registry's schema is not beside this checkout")
+def test_the_registry_entry_is_valid() -> None:
+    jsonschema.validate(registry_entry(), json.loads(SCHEMA.read_bytes()), cls=jsonschema.Draft7Validator)
+
+
+def test_the_registry_entry_says_what_the_package_is() -> None:
+    entry = registry_entry()
+    (package,) = entry["packages"]
+
+    assert entry["name"] == "io.github.headshots-mcp/headshots-mcp"
+    assert len(entry["description"]) <= 100
+    assert (entry["version"], package["version"]) == (__version__, __version__)
+    assert (package["registryType"], package["identifier"], package["runtimeHint"]) == (
+        "pypi",
+        "headshots-mcp",
+        "uvx",
+    )
+    assert package["transport"] == {"type": "stdio"}
+    token = package["environmentVariables"][0]
+    assert (token["name"], token["isRequired"], token["isSecret"]) == ("ACEDATACLOUD_API_TOKEN", True, True)
