@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
@@ -11,10 +10,13 @@ import pytest
 from headshots_mcp import __version__
 from headshots_mcp.cli import main
 
+SETTINGS = ("ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL", "HEADSHOTS_TIMEOUT", "HEADSHOTS_LOG_LEVEL")
+
 
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
+        (["--bog\nus"], "headshots-mcp: unrecognized arguments: --bog?us (see"),
         (["--bogus"], "headshots-mcp: unrecognized arguments: --bogus (see headshots-mcp --help)\n"),
         (["--trans=stdio"], "headshots-mcp: unrecognized arguments: --trans"),
         (["--transport", "pigeon"], "headshots-mcp: argument --transport: invalid choice: 'pigeon'"),
@@ -41,16 +43,8 @@ def test_help_shows_every_flag_the_environment_and_an_example(capsys: pytest.Cap
 
     said = capsys.readouterr().out
     assert left.value.code == 0
-    for word in (
-        "demo",
-        "--transport",
-        "--sandbox",
-        "--version",
-        "example:",
-        *re.findall(r"[A-Z]+_[A-Z_]+", said),
-    ):
+    for word in ("demo", "--transport", "--sandbox", "--version", "example:", *SETTINGS):
         assert word in said
-    assert {"ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL", "HEADSHOTS_LOG_LEVEL"} <= set(said.split())
 
 
 def test_the_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,3 +76,40 @@ def test_the_demo_shows_the_main_job_and_ends_well() -> None:
         "Everything was as it should be.",
     ):
         assert shown in ended.stdout
+
+
+def test_the_demo_needs_no_settings_and_minds_no_wrong_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops as soon as nobody reads: what it would print next is not an error."""
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "${NOT_SET}")
+    with subprocess.Popen(
+        [sys.executable, "-m", "headshots_mcp", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        first = demo.stdout.readline()
+        demo.stdout.close()
+        errors = demo.stderr.read()
+
+    assert first.startswith("headshots-mcp ")
+    assert (demo.returncode, errors) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ("SUCCEEDED = 'no-such-task'", "Not as it should be: expected a succeeded task"),
+        ("sys.executable = 'no-such-command'", "Not as it should be: the server or its client failed"),
+        ("TIME_LIMIT = 0.5", "Not as it should be: not done within 0.5 s"),
+    ],
+)
+def test_the_demo_fails_if_anything_is_not_as_it_should_be(change: str, verdict: str) -> None:
+    code = "import sys\nfrom headshots_mcp import demo\nvars(demo).update(dict(sys=sys))\n"
+    code += f"exec({change!r}, vars(demo))\nsys.exit(demo.run_demo())"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+
+    assert ended.returncode == 1
+    assert verdict in ended.stdout
+    assert "Traceback" not in ended.stderr

@@ -9,7 +9,7 @@ from headshots_mcp.settings import Settings, SettingsRefused
 
 def test_nothing_set_means_the_real_api_and_no_token() -> None:
     assert Settings.from_environment({}) == Settings(
-        base_url="https://api.acedata.cloud", token=None, log_level="WARNING"
+        base_url="https://api.acedata.cloud", token=None, timeout=20.0, log_level="WARNING"
     )
 
 
@@ -27,10 +27,12 @@ def test_nothing_set_means_the_real_api_and_no_token() -> None:
         ),
         ("ACEDATACLOUD_API_BASE_URL", "http://[::1]:9000", "base_url", "http://[::1]:9000"),
         ("ACEDATACLOUD_API_BASE_URL", "", "base_url", "https://api.acedata.cloud"),
+        ("HEADSHOTS_TIMEOUT", "2.5", "timeout", 2.5),
+        ("HEADSHOTS_TIMEOUT", "300", "timeout", 300.0),
         ("HEADSHOTS_LOG_LEVEL", "debug", "log_level", "DEBUG"),
     ],
 )
-def test_a_setting_is_read(variable: str, value: str, field: str, expected: str | None) -> None:
+def test_a_setting_is_read(variable: str, value: str, field: str, expected: str | float | None) -> None:
     assert getattr(Settings.from_environment({variable: value}), field) == expected
 
 
@@ -54,14 +56,20 @@ def test_a_setting_is_read(variable: str, value: str, field: str, expected: str 
                 "https://host/?secret=1",
                 "https://host/#secret",
                 "https://sécret.example",
+                "https://host?",
+                "https://host#",
+                "https:///secret",
+                "https:secret",
+                "https:\\\\secret",
+                "http://host:9\\secret",
+                "http://host\n:9",
             )
         ),
+        *(("HEADSHOTS_TIMEOUT", v) for v in ("secret", "0", "0.9", "301", "-5", "nan", "inf", "20s")),
         ("HEADSHOTS_LOG_LEVEL", "secret"),
     ],
 )
-def test_a_setting_that_cannot_work_is_refused_by_name_and_without_its_value(
-    variable: str, value: str
-) -> None:
+def test_a_setting_that_cannot_work_is_refused_by_name_and_without_its_value(variable: str, value: str) -> None:
     with pytest.raises(SettingsRefused, match=f"^{variable} ") as refused:
         Settings.from_environment({variable: value})
 

@@ -17,7 +17,7 @@ from headshots_mcp.sandbox import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, San
 if TYPE_CHECKING:
     from mcp_types import CallToolResult
 
-TIME_LIMIT = 28.0
+TIME_LIMIT = 23.0
 LOOK_EVERY = 2.0
 
 
@@ -62,7 +62,7 @@ class Demo:
             self.surprises.append(f"not done within {TIME_LIMIT:g} s")
         requests, connections = len(self._sandbox.requests), self._sandbox.connections
         print(f"{requests} upstream requests over {connections} connection{'s'[: connections != 1]}.")
-        self._expect("one connection for all requests", met=connections == 1)
+        self._expect("one connection for all requests", met=connections <= 1)
 
     async def _list_tools(self, client: Client) -> None:
         print("The tools:")
@@ -70,16 +70,12 @@ class Demo:
         for tool in tools:
             print(f"    {tool.name}: {tool.title}")
         print()
-        self._expect(
-            "two tools", met=[tool.name for tool in tools] == ["get_headshot_task", "get_headshot_tasks"]
-        )
+        self._expect("two tools", met=[tool.name for tool in tools] == ["get_headshot_task", "get_headshot_tasks"])
 
     async def _look_up(self, client: Client) -> None:
         one = await self._call(client, "get_headshot_task", {"id": SUCCEEDED})
         self._expect("a succeeded task", met=_structured(one).get("status") == "succeeded")
-        many = await self._call(
-            client, "get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN, FAILED, "no-such-task"]}
-        )
+        many = await self._call(client, "get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN, FAILED, "no-such-task"]})
         states = [task["status"] for task in _structured(many).get("tasks", [])]
         self._expect("four states", met=states == ["succeeded", "processing", "failed", "not_found"])
 

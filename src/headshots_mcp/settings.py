@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from pydantic import HttpUrl, TypeAdapter, ValidationError
+from pydantic import HttpUrl, TypeAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,16 +20,21 @@ DEFAULT_BASE_URL = "https://api.acedata.cloud"
 _BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 
+# No user and password, no query, no fragment, nothing that a parser would repair in silence.
+_ADDRESS = re.compile(r"https?://[^/?#@\\ ]+(/[^?#\\ ]*)?", re.IGNORECASE)
+
+
 class SettingsRefused(Exception):
     """A setting that cannot work; `str()` is one line that names it and never shows a token."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to reach the API, and how much to say about it."""
+    """How to reach the API, how many seconds a lookup may take, and how much to say about it."""
 
     base_url: str = DEFAULT_BASE_URL
     token: str | None = field(default=None, repr=False)
+    timeout: float = 20.0
     log_level: LogLevel = "WARNING"
 
     @classmethod
@@ -43,13 +48,14 @@ class Settings:
         return cls(
             base_url=_base_url(given.get("ACEDATACLOUD_API_BASE_URL", DEFAULT_BASE_URL)),
             token=_token(given.get("ACEDATACLOUD_API_TOKEN")),
+            timeout=_timeout(given.get("HEADSHOTS_TIMEOUT", "20")),
             log_level=_log_level(given.get("HEADSHOTS_LOG_LEVEL", "WARNING")),
         )
 
 
 def bearer_token(text: str) -> str | None:
     """Give the token in `text`, with or without "Bearer " before it, or None if none can be."""
-    token = re.sub(r"^bearer\s+", "", text.strip(), flags=re.IGNORECASE)
+    token = re.sub(r"^bearer(\s+|$)", "", text.strip(), flags=re.IGNORECASE)
     return token if _BEARER.fullmatch(token) else None
 
 
@@ -68,10 +74,11 @@ def _token(given: str | None) -> str | None:
 def _base_url(given: str) -> str:
     try:
         TypeAdapter(HttpUrl).validate_python(given)
-        parts = urlsplit(given)
-    except (ValidationError, ValueError):
-        raise SettingsRefused(_BASE_URL_HELP) from None
-    if not given.isascii() or parts.query or parts.fragment or "@" in parts.netloc or parts.port == 0:
+        usable = _ADDRESS.fullmatch(given) and given.isascii() and given.isprintable()
+        usable = usable and urlsplit(given).port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise SettingsRefused(_BASE_URL_HELP)
     return given.rstrip("/")
 
@@ -80,6 +87,16 @@ _BASE_URL_HELP = (
     "ACEDATACLOUD_API_BASE_URL is not an address that can work: it needs http:// or https://, a host and "
     f"perhaps a port and a path, such as {DEFAULT_BASE_URL}"
 )
+
+
+def _timeout(given: str) -> float:
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 300:
+        raise SettingsRefused("HEADSHOTS_TIMEOUT must be a number of seconds from 1 to 300.")
+    return seconds
 
 
 def _log_level(given: str) -> LogLevel:
