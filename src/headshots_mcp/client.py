@@ -1,7 +1,11 @@
-"""The API's one endpoint, `POST /headshots/tasks`, over one shared HTTP client."""
+"""The API's one endpoint, `POST /headshots/tasks`: send, try again, cap and parse, over one HTTP client."""
 
 from __future__ import annotations
 
+import logging
+import math
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
@@ -9,14 +13,24 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import httpx
 from pydantic import TypeAdapter, ValidationError
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
+from tenacity.stop import stop_base
 
 from headshots_mcp import NAME, __version__
 from headshots_mcp.errors import (
     AnswerNotUnderstood,
+    CertificateRefused,
     ClientNotUsable,
     NoSuchApi,
     NotFound,
     TimedOut,
+    Transient,
     Unreachable,
     refusal,
 )
@@ -25,39 +39,49 @@ from headshots_mcp.models import RetrieveTask, RetrieveTasks, TaskRecord, TaskRe
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from tenacity import RetryCallState
     from typing_extensions import Self
 
 A = TypeVar("A", TaskRecord, TaskRecords)
 
 PATH = "/headshots/tasks"
-DEFAULT_TIMEOUT = 20.0
 CONNECT_TIMEOUT = 5.0
+SILENCE_TIMEOUT = 10.0
 # Longer than the pauses of somebody who polls; httpx's own 5 s would mean a new connection for most looks.
 KEEPALIVE = 90.0
+MAX_BODY = 10 * 1024 * 1024
+# A few bytes of JSON can become a kilobyte of objects; commas tell how many there are before any is made.
+MAX_COMMAS = 250_000
+
+_log = logging.getLogger(__name__)
+
+ATTEMPTS = 4
+_BACKOFF = wait_exponential(multiplier=0.2) + wait_random(0, 0.25)
 
 
 class HeadshotsClient:
     """Asks the API for tasks; make one per process and share it, for it holds the connections.
 
-    The token is an argument of each call, so that one client can serve many callers.
+    The token is an argument of each call, so that one client can serve many callers. A call that fails in a
+    way that may pass is tried again, as long as the cancel scope around it has time left (DESIGN: retry).
     """
 
     def __init__(
         self,
         base_url: str,
         *,
-        timeout: float = DEFAULT_TIMEOUT,
+        silence_timeout: float = SILENCE_TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Open nothing yet.
 
         Args:
             base_url: Where the API lives, without `/headshots/tasks` and without a slash at its end.
-            timeout: Seconds a lookup may take in all.
+            silence_timeout: Seconds without a byte after which an attempt is given up.
             transport: What carries the requests, if not the network.
         """
         self._base_url = base_url
-        self._timeout = timeout
+        self._silence_timeout = silence_timeout
         self._transport = transport
 
     async def __aenter__(self) -> Self:
@@ -82,8 +106,10 @@ class HeadshotsClient:
             record = await self._ask(request, token, _TASK)
         except NotFound:
             return None
-        if record is None or not record.model_fields_set:
+        if record is None:
             return None
+        if not record.is_record:
+            raise AnswerNotUnderstood
         if record.task_id not in (None, request.id):
             raise AnswerNotUnderstood("The API answered with another task than the one asked for. Try again.")
         return record
@@ -103,30 +129,39 @@ class HeadshotsClient:
             raise NoSuchApi(status=error.status, code=error.code, trace_id=error.trace_id) from error
         if records is None or records.items is None:
             raise AnswerNotUnderstood
-        asked = set(request.ids)
-        return {record.task_id: record for record in records.items if record.task_id in asked}
+        asked, found = set(request.ids), dict[str, TaskRecord]()
+        for record in records.items:
+            if (task_id := record.task_id) in asked and (record.response or task_id not in found):
+                found[task_id] = record
+        return found
 
-    async def _ask(
-        self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
-    ) -> A | None:
-        try:
-            with anyio.fail_after(self._timeout):
-                return await self._attempt(request, token, answer)
-        except TimeoutError as error:
-            raise TimedOut(self._timeout) from error
+    async def _ask(self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]) -> A | None:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Transient),
+            stop=stop_after_attempt(ATTEMPTS) | _StopAtDeadline(),
+            wait=_pause,
+            sleep=anyio.sleep,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        return await retrying(self._attempt, request, token, answer)
 
     async def _attempt(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
     ) -> A | None:
         try:
-            response = await self._http.post(
+            async with self._http.stream(
+                "POST",
                 self._base_url + PATH,
                 content=request.model_dump_json(),
                 headers={"authorization": f"Bearer {token}"},
-            )
-        except httpx.TransportError as error:
-            raise Unreachable from error
-        return _understand(response, answer)
+            ) as response:
+                body = await _read(response)
+        except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
+            raise TimedOut from error
+        except httpx.RequestError as error:
+            raise (CertificateRefused if "CERTIFICATE_VERIFY" in str(error) else Unreachable) from error
+        return _understand(response, body, answer)
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
@@ -142,32 +177,82 @@ class HeadshotsClient:
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 limits=httpx.Limits(keepalive_expiry=KEEPALIVE),
                 # A proxy is for the world outside; the sandbox is on this machine.
-                mounts={"all://127.0.0.1": None, "all://localhost": None},
+                mounts={"all://127.0.0.1": None, "all://[::1]": None, "all://localhost": None},
+                timeout=httpx.Timeout(self._silence_timeout, connect=CONNECT_TIMEOUT, pool=None),
                 transport=self._transport,
-                timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
             )
-        except (ImportError, OSError, ValueError) as error:
-            raise ClientNotUsable from error
+        except (ImportError, OSError, ValueError, httpx.InvalidURL):
+            # Their texts quote the settings, and a proxy's address may hold a password.
+            raise ClientNotUsable from None
 
 
 _TASK: TypeAdapter[TaskRecord | None] = TypeAdapter(TaskRecord | None)
 _TASKS: TypeAdapter[TaskRecords | None] = TypeAdapter(TaskRecords | None)
 
 
-def _understand(response: httpx.Response, answer: TypeAdapter[A | None]) -> A | None:
-    """Read the documented answer out of a response, or raise what its status or error code means."""
-    if response.status_code == 404 and "html" in response.headers.get("content-type", ""):
-        raise NoSuchApi(status=404)
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    cause = type(error.__cause__).__name__ if error and error.__cause__ else "no further cause"
+    _log.info("trying again in %.1f s: %s [%s]", state.upcoming_sleep, error, cause)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds to wait before the next attempt: what the API asked for, else a little more each time."""
+    error = state.outcome.exception() if state.outcome else None
+    return (isinstance(error, Transient) and error.retry_after) or _BACKOFF(state)
+
+
+class _StopAtDeadline(stop_base):
+    """Gives up at once if the next attempt could not even begin before the cancel scope around it ends."""
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return anyio.current_time() + retry_state.upcoming_sleep >= anyio.current_effective_deadline()
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """Read the body as it comes, and no more of it than an answer can have."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise AnswerNotUnderstood(status=response.status_code)
+    body = bytearray()
+    async for part in response.aiter_raw():
+        body += part
+        if len(body) > MAX_BODY:
+            break
+    if len(body) > MAX_BODY or body.count(b",") > MAX_COMMAS:
+        raise AnswerNotUnderstood("The API's answer was too long to be one.", status=response.status_code)
+    return bytes(body)
+
+
+def _understand(response: httpx.Response, body: bytes, answer: TypeAdapter[A | None]) -> A | None:
+    """Find the documented answer in a response, or raise what its status or error code means."""
+    status = response.status_code
+    if status == 404 and "html" in response.headers.get("content-type", ""):
+        raise NoSuchApi(status=status)
+    retry_after = _seconds(response.headers.get("retry-after", ""))
+    if status == 200 and len(body) < 100 and b"".join(body.split()) == b"{}":
+        return None
     try:
-        received = answer.validate_json(response.content)
+        received = answer.validate_json(body)
     except ValidationError as error:
-        if response.status_code == 200:
+        if status == 200:
             raise AnswerNotUnderstood from error
-        raise refusal(response.status_code) from error
-    if response.status_code == 200 and not (received and received.is_error_body):
+        raise refusal(status, retry_after=retry_after) from error
+    if status == 200 and not (received and received.is_error_body):
         return received
-    raise refusal(
-        response.status_code,
-        code=received.error.code if received and received.error else None,
-        trace_id=received.trace_id if received else None,
-    )
+    code = received.error.code if received and received.error else None
+    trace_id = received.trace_id if received else None
+    raise refusal(status, code=code, trace_id=trace_id, retry_after=retry_after)
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Read `Retry-After`, a number of seconds or a date (RFC 9110, section 10.2.3); None if it is neither."""
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(retry_after)
+        except ValueError:
+            return None
+        date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
+        seconds = (date - datetime.now(timezone.utc)).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -8,13 +8,17 @@
     │   ├── TokenMismatched   400 token_mismatched
     │   ├── NoSuchApi         400 api_not_implemented, 404 of something else than the API
     │   ├── NotFound          404
-    │   └── AccessDenied      403
+    │   ├── UsedUp            403 used_up
+    │   ├── Disabled          403 disabled
+    │   └── AccessDenied      any other 403
     ├── Transient             asking again may help
     │   ├── RateLimited       429
-    │   ├── ServerFault       408, 5xx
+    │   ├── ServerFault       408, 500, 502, 503, 504
     │   ├── Unreachable       no connection, or it broke
     │   └── TimedOut          no answer in time
+    ├── UnknownFault          any other 5xx
     ├── AnswerNotUnderstood   something came back, but not the documented answer
+    ├── CertificateRefused    whoever answered could not prove to be the API
     └── ClientNotUsable       this machine's proxy or certificate settings cannot work
 
 Codes and statuses: seed, 錯誤處理 (error handling); the further ones are known from the vendor's other APIs.
@@ -23,6 +27,7 @@ Codes and statuses: seed, 錯誤處理 (error handling); the further ones are kn
 from __future__ import annotations
 
 import re
+from math import ceil
 from typing import ClassVar
 
 _IDENTIFIER = re.compile(r"[\w.:-]{1,64}", re.ASCII)
@@ -44,11 +49,16 @@ class LookupFailed(Exception):
         trace_id: str | None = None,
     ) -> None:
         """Keep of the API's words only what looks like a code or a trace id; its sentences stay outside."""
-        self.sentence = says or self.says
+        super().__init__()
         self.status = status
         self.code = _identifier(code)
         self.trace_id = _identifier(trace_id)
-        super().__init__(self.sentence)
+        self._says = says or self.says
+
+    @property
+    def sentence(self) -> str:
+        """What happened and what to do, without the details."""
+        return self._says
 
     def __str__(self) -> str:
         """Give the sentence, then in brackets HTTP status, code and trace id as far as they are known."""
@@ -111,24 +121,48 @@ class NotFound(RequestRefused):
 
 
 class AccessDenied(RequestRefused):
-    """The account may not use the API now."""
+    """The account may not use the API."""
 
-    says = (
-        "The API denied access: the account is out of credit or switched off. "
-        "Top it up, or ask Ace Data Cloud's support."
-    )
-    codes = ("used_up", "disabled", "forbidden")
+    says = "The API denies this token access. Ask Ace Data Cloud's support."
+    codes = ("forbidden",)
     statuses = (403,)
 
 
+class UsedUp(RequestRefused):
+    """The account has no credit left."""
+
+    says = "The account is out of credit. Top it up in Ace Data Cloud."
+    codes = ("used_up",)
+
+
+class Disabled(RequestRefused):
+    """The account or its application is switched off."""
+
+    says = "The account or its application is switched off. Ask Ace Data Cloud's support."
+    codes = ("disabled",)
+
+
 class Transient(LookupFailed):
-    """A fault that may be gone at the next attempt; a lookup changes nothing, so it may be repeated."""
+    """A fault that may be gone at the next attempt; a lookup changes nothing, so it may be repeated.
+
+    `retry_after` is how many seconds the API wants to be left alone, None if it did not say.
+    """
+
+    retry_after: float | None = None
 
 
 class RateLimited(Transient):
     """Too many requests with this token."""
 
     says = "The API is rate limiting this token. Wait a minute before asking again."
+
+    @property
+    def sentence(self) -> str:
+        """Say when to come back, if the API said so."""
+        if self.retry_after is None:
+            return super().sentence
+        return f"The API is rate limiting this token. Come back in {ceil(self.retry_after)} s."
+
     codes = ("too_many_requests",)
     statuses = (429,)
 
@@ -136,10 +170,7 @@ class RateLimited(Transient):
 class ServerFault(Transient):
     """The API or a gateway before it failed."""
 
-    says = (
-        "The API failed on its side. Try again in a minute; if it stays, "
-        "give Ace Data Cloud's support the trace id."
-    )
+    says = "The API failed on its side. Try again in a minute; if it stays, ask Ace Data Cloud's support."
     codes = ("api_error", "timeout")
     statuses = (408, 500, 502, 503, 504)
 
@@ -147,25 +178,36 @@ class ServerFault(Transient):
 class Unreachable(Transient):
     """No connection, or it broke before the answer was complete."""
 
-    says = "The API could not be reached. Check the network and ACEDATACLOUD_API_BASE_URL, then try again."
+    says = (
+        "The API could not be reached. Check the network, the proxy if there is one, "
+        "and ACEDATACLOUD_API_BASE_URL, then try again."
+    )
 
 
 class TimedOut(Transient):
-    """No answer within the time a lookup may take."""
+    """No answer within the time of an attempt, or of the whole lookup."""
 
-    says = "The API did not answer within {:g} s. Try again in a minute."
+    says = "The API did not answer in time. Try again in a minute."
 
-    def __init__(self, seconds: float) -> None:
-        """Say how many seconds were given."""
-        super().__init__(self.says.format(seconds))
+
+class UnknownFault(LookupFailed):
+    """A 5xx that is not known to pass by itself."""
+
+    says = ServerFault.says
 
 
 class AnswerNotUnderstood(LookupFailed):
     """Something came back that is not what the API documents."""
 
+    says = "The API sent an answer that makes no sense. Try again later; if it stays, check ACEDATACLOUD_API_BASE_URL."
+
+
+class CertificateRefused(LookupFailed):
+    """The TLS certificate is not one this machine trusts, so nothing was sent."""
+
     says = (
-        "The API sent an answer that makes no sense. Try again later; if it stays, "
-        "check ACEDATACLOUD_API_BASE_URL."
+        "The certificate of the API is not trusted by this machine. Check ACEDATACLOUD_API_BASE_URL; "
+        "behind a proxy that inspects traffic, name its certificates in SSL_CERT_FILE."
     )
 
 
@@ -173,8 +215,8 @@ class ClientNotUsable(LookupFailed):
     """No HTTP client can be made with what this machine's environment says."""
 
     says = (
-        "No HTTP client can be made with these settings. Check HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE "
-        "in this server's environment, then restart the server."
+        "No HTTP client can be made with these settings. Check HTTPS_PROXY, ALL_PROXY, NO_PROXY and "
+        "SSL_CERT_FILE in this server's environment, then restart the server."
     )
 
 
@@ -184,6 +226,8 @@ _REFUSALS: tuple[type[LookupFailed], ...] = (
     NoSuchApi,
     NotFound,
     AccessDenied,
+    UsedUp,
+    Disabled,
     BadRequest,
     RateLimited,
     ServerFault,
@@ -192,12 +236,21 @@ _BY_CODE = {code: kind for kind in _REFUSALS for code in kind.codes}
 _BY_STATUS = {status: kind for kind in _REFUSALS for status in kind.statuses}
 
 
-def refusal(status: int, code: str | None = None, trace_id: str | None = None) -> LookupFailed:
-    """Turn an error answer into its error: by the API's code if that is known, else by the HTTP status."""
-    kind = _BY_CODE.get(code or "") or _BY_STATUS.get(status)
-    if kind is None:
-        kind = ServerFault if status >= 500 else AnswerNotUnderstood
-    return kind(status=status, code=code, trace_id=trace_id)
+def refusal(
+    status: int, *, code: str | None = None, trace_id: str | None = None, retry_after: float | None = None
+) -> LookupFailed:
+    """Turn an error answer into its error: by HTTP status, made more precise by the API's code.
+
+    A code never makes a refusal transient, nor the other way round: what is retried is up to the status.
+    """
+    kind = _BY_STATUS.get(status, UnknownFault if status >= 500 else AnswerNotUnderstood)
+    by_code = _BY_CODE.get(code or "")
+    if by_code and (status == 200 or (issubclass(kind, RequestRefused) and issubclass(by_code, RequestRefused))):
+        kind = by_code
+    error = kind(status=status, code=code, trace_id=trace_id)
+    if isinstance(error, Transient):
+        error.retry_after = retry_after
+    return error
 
 
 def _identifier(text: str | None) -> str | None:

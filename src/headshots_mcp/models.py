@@ -85,9 +85,7 @@ class RetrieveTasks(_Request):
 class _NoneOnError:
     """Marks a field of a record that becomes None where the API sends another type."""
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.with_default_schema(handler(source), default=None, on_error="default")
 
 
@@ -105,6 +103,11 @@ class ReceivedError(_Received):
 
     code: Lenient[str] = None
     message: Lenient[str] = None
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is an error in it at all."""
+        return bool(self.code or self.message)
 
 
 def _as_error(received: Any) -> Any:
@@ -128,7 +131,7 @@ class ReceivedResponse(_Received):
     task_id: Lenient[str] = None
     trace_id: Lenient[str] = None
     error: AnyError = None
-    data: Lenient[list[OnErrorOmit[ReceivedImage]]] = None
+    data: Lenient[Annotated[list[OnErrorOmit[ReceivedImage]], Field(max_length=10_000)]] = None
 
 
 class ReceivedRequest(_Received):
@@ -154,14 +157,19 @@ class TaskRecord(_Received):
 
     @property
     def is_error_body(self) -> bool:
-        """Whether this is no record but the API's error body."""
-        return not self.task_id and (self.error is not None or self.success is False)
+        """Whether the API tells of an error instead of a task."""
+        return self.response is None and (self.error is not None or self.success is False)
+
+    @property
+    def is_record(self) -> bool:
+        """Whether there is anything of a task in it, and not only fields this knows nothing of."""
+        return bool(self.task_id or self.response or self.request)
 
 
 class TaskRecords(_Received):
     """The answer to a batch (seed, 批量查詢操作); neither order nor completeness of `items` is promised."""
 
-    items: Lenient[list[OnErrorOmit[TaskRecord]]] = None
+    items: Lenient[Annotated[list[OnErrorOmit[TaskRecord]], Field(max_length=1_000)]] = None
     trace_id: Lenient[str] = None
     success: Lenient[bool] = None
     error: AnyError = None
@@ -209,6 +217,9 @@ class HeadshotTask(_Answer):
         """
         if record is None:
             return cls(id=task_id, status="not_found", image_urls=[])
+        if record.is_error_body:
+            error = _failure(record.error, record.trace_id)
+            return cls(id=task_id, status="unavailable", image_urls=[], error=error)
         response = record.response or ReceivedResponse()
         urls = _image_urls(response.data or [])
         status = _status(response, has_images=bool(urls))
@@ -217,7 +228,7 @@ class HeadshotTask(_Answer):
             status=status,
             image_urls=urls,
             template=_clean(record.request.template if record.request else None, 64),
-            error=_failure(response, record.trace_id) if status == "failed" else None,
+            error=_failure(response.error, response.trace_id or record.trace_id) if status == "failed" else None,
         )
 
 
@@ -237,18 +248,14 @@ def _status(response: ReceivedResponse, *, has_images: bool) -> Status:
     word = (response.status or "").strip().lower()
     if word in _SUCCEEDED:
         return "succeeded"
-    if word in _FAILED or response.error:
+    if word in _FAILED or (not word and response.error and response.error.says_something):
         return "failed"
     return "processing" if response.model_fields_set else "pending"
 
 
-def _failure(response: ReceivedResponse, trace_id: str | None) -> TaskError:
-    error = response.error or ReceivedError()
-    return TaskError(
-        code=_clean(error.code, 64),
-        message=_clean(error.message, 300),
-        trace_id=_clean(response.trace_id or trace_id, 64),
-    )
+def _failure(error: ReceivedError | None, trace_id: str | None) -> TaskError:
+    error = error or ReceivedError()
+    return TaskError(code=_clean(error.code, 64), message=_clean(error.message, 300), trace_id=_clean(trace_id, 64))
 
 
 def _image_urls(images: Iterable[ReceivedImage]) -> list[str]:

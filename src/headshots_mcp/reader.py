@@ -1,31 +1,47 @@
-"""Answers "how are these tasks?" with as few requests as possible."""
+"""Answers "how are these tasks?" with as few requests as possible, and always in time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 
-from headshots_mcp.errors import LookupFailed
-from headshots_mcp.models import HeadshotTask, RetrieveTasks, TaskError
+from headshots_mcp.errors import LookupFailed, TimedOut
+from headshots_mcp.models import HeadshotTask, RetrieveTask, RetrieveTasks, TaskError
+from headshots_mcp.recall import Recall
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Iterator
 
     from headshots_mcp.client import HeadshotsClient
-    from headshots_mcp.models import RetrieveTask
+    from headshots_mcp.models import TaskRecord
 
+T = TypeVar("T")
+
+DEFAULT_TIMEOUT = 20.0
 # The vendor recommends at most 50 ids a request (API notes, "Request").
 CHUNK = 50
 CHUNKS_AT_ONCE = 4
 
+_log = logging.getLogger(__name__)
+
 
 class Reader:
-    """Looks tasks up for whoever holds a token."""
+    """Looks tasks up for whoever holds a token: what is finished or being asked for is not asked again."""
 
-    def __init__(self, client: HeadshotsClient) -> None:
-        """Ask through this client."""
+    def __init__(self, client: HeadshotsClient, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Ask through a client.
+
+        Args:
+            client: Sends the requests; may be shared.
+            timeout: Seconds a lookup may take in all, however many requests, attempts and waits it needs.
+        """
         self._client = client
+        self._timeout = timeout
+        self._recall = Recall()
+        self._shared = Shared()
 
     async def task(self, request: RetrieveTask, token: str) -> HeadshotTask:
         """Look one task up.
@@ -33,7 +49,13 @@ class Reader:
         Raises:
             LookupFailed: If there is no answer.
         """
-        return HeadshotTask.from_record(request.id, await self._client.retrieve(request, token))
+        if known := self._recall.get(token, request.id):
+            return known
+        with self._lookup(anyio.current_time() + self._timeout):
+            record = await self._shared.get(
+                (token, request.model_dump_json()), lambda: self._client.retrieve(request, token)
+            )
+            return self._condense(token, request.id, record)
 
     async def tasks(self, request: RetrieveTasks, token: str) -> list[HeadshotTask]:
         """Look several tasks up: each id once, in the order of first mention.
@@ -41,31 +63,92 @@ class Reader:
         A part that fails leaves its tasks `unavailable` and the others answered.
 
         Raises:
-            LookupFailed: If no part could be answered.
+            LookupFailed: If there is no answer for any task.
         """
         ids = list(dict.fromkeys(request.ids))
-        chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
-        answers: dict[str, HeadshotTask] = {}
+        answers = {id_: known for id_ in ids if (known := self._recall.get(token, id_))}
+        unknown = [id_ for id_ in ids if id_ not in answers]
+        chunks = [unknown[start : start + CHUNK] for start in range(0, len(unknown), CHUNK)]
         failures: list[LookupFailed] = []
         limiter = anyio.CapacityLimiter(CHUNKS_AT_ONCE)
+        deadline = anyio.current_time() + self._timeout
 
-        async def look_up(chunk: Sequence[str]) -> None:
-            async with limiter:
-                try:
-                    records = await self._client.retrieve_batch(RetrieveTasks(ids=list(chunk)), token)
-                    answers.update((id_, HeadshotTask.from_record(id_, records.get(id_))) for id_ in chunk)
-                except LookupFailed as error:
-                    failures.append(error)
-                    answers.update((id_, _unavailable(id_, error)) for id_ in chunk)
+        async def look_up(chunk: list[str]) -> None:
+            try:
+                with self._lookup(deadline):
+                    async with limiter:
+                        answers.update(await self._chunk(chunk, token))
+            except LookupFailed as error:
+                failures.append(error)
+                answers.update((id_, _unavailable(id_, error)) for id_ in chunk)
 
         async with anyio.create_task_group() as group:
             for chunk in chunks:
                 group.start_soon(look_up, chunk)
-        if len(failures) == len(chunks):
+        if all(answers[id_].status == "unavailable" for id_ in ids):
             raise failures[0]
         return [answers[id_] for id_ in ids]
 
+    async def _chunk(self, ids: list[str], token: str) -> dict[str, HeadshotTask]:
+        request = RetrieveTasks(ids=ids)
+        records = await self._shared.get(
+            (token, request.model_dump_json()), lambda: self._client.retrieve_batch(request, token)
+        )
+        return {id_: self._condense(token, id_, records.get(id_)) for id_ in ids}
+
+    def _condense(self, token: str, task_id: str, record: TaskRecord | None) -> HeadshotTask:
+        task = HeadshotTask.from_record(task_id, record)
+        self._recall.remember(token, task)
+        return task
+
+    @contextmanager
+    def _lookup(self, deadline: float) -> Iterator[None]:
+        """Hold a lookup to its deadline, and say in one line of the log how one failed."""
+        try:
+            with anyio.CancelScope(deadline=deadline) as scope:
+                yield
+            if scope.cancelled_caught:
+                raise TimedOut
+        except LookupFailed as error:
+            _log.warning("lookup failed: %s", error)
+            raise
+
+
+class Shared:
+    """Lets callers who ask the same thing at the same moment share one answer."""
+
+    def __init__(self) -> None:
+        self._flights: dict[tuple[str, str], Flight[Any]] = {}
+
+    async def get(self, key: tuple[str, str], ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask, or wait for whoever asks already; if that one goes away, somebody who waits asks instead."""
+        while flight := self._flights.get(key):
+            await flight.landed.wait()
+            if flight.failure:
+                raise flight.failure
+            if flight.answers:
+                return flight.answers[0]  # type: ignore[no-any-return]
+        own = self._flights[key] = Flight[T]()
+        try:
+            own.answers.append(await ask())
+        except LookupFailed as error:
+            own.failure = error
+            raise
+        finally:
+            del self._flights[key]
+            own.landed.set()
+        return own.answers[0]
+
+
+class Flight(Generic[T]):
+    """A request under way: once landed, it has an answer, a failure, or neither if its caller went away."""
+
+    def __init__(self) -> None:
+        self.landed = anyio.Event()
+        self.answers: list[T] = []
+        self.failure: LookupFailed | None = None
+
 
 def _unavailable(task_id: str, error: LookupFailed) -> HeadshotTask:
-    reason = TaskError(code=error.code, message=error.sentence, trace_id=error.trace_id)
+    reason = TaskError(code=error.code, message=error.sentence)
     return HeadshotTask(id=task_id, status="unavailable", image_urls=[], error=reason)

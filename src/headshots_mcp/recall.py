@@ -1,0 +1,45 @@
+"""Remembers finished tasks, which never change again, so that nobody asks for them twice."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import anyio
+from cachetools import TTLCache
+
+if TYPE_CHECKING:
+    from headshots_mcp.models import HeadshotTask
+
+REMEMBER_SECONDS = 3600
+MAX_CHARACTERS = 16 * 1024 * 1024
+
+
+class Recall:
+    """Finished tasks by caller and id, for an hour; bounded by the length of their links.
+
+    A caller is known by a digest of the token, so that nobody is answered with another's task and no token
+    is kept.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: TTLCache[tuple[bytes, str], HeadshotTask] = TTLCache(
+            maxsize=MAX_CHARACTERS, ttl=REMEMBER_SECONDS, timer=anyio.current_time, getsizeof=_size
+        )
+
+    def get(self, token: str, task_id: str) -> HeadshotTask | None:
+        """Give a task that was finished when this caller last asked, None if none is known."""
+        return self._tasks.get(_key(token, task_id))
+
+    def remember(self, token: str, task: HeadshotTask) -> None:
+        """Keep a task if it is finished."""
+        if task.is_final:
+            self._tasks[_key(token, task.id)] = task
+
+
+def _key(token: str, task_id: str) -> tuple[bytes, str]:
+    return sha256(token.encode()).digest(), task_id
+
+
+def _size(task: HeadshotTask) -> int:
+    return 500 + sum(map(len, task.image_urls))
