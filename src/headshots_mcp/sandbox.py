@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from headshots_mcp.faults import error_answer, fault_answer, fault_record
 from headshots_mcp.portraits import portrait
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ FAILED = "sandbox-failed"
 # Seconds after its first lookup at which the living task goes on.
 PROCESSING_AFTER, SUCCEEDED_AFTER = 3.0, 10.0
 
-_ERROR_TRACE = "2cf86e86-22a4-46e1-ac2f-032c0f2a4e89"
 _RECORD_TRACE = "5a6b0fc0-8d35-4a3c-9d0e-d9e1b3a1f0c4"
 # What sets the two documented records apart: `_id`, `created_at`, `trace_id`.
 _SUCCEEDED = ("67276ab6550a4144a53b6036", 1730636470.402, "6eded0e2-274d-4cde-a567-d6b0decb9a97")
@@ -73,6 +74,7 @@ class Sandbox:
         self.requests: list[Asked] = []
         self._image_origin = image_origin
         self._first_look: float | None = None
+        self._faults: Counter[str] = Counter()
         self._scripts: dict[str, Iterator[Response]] = {}
         self.app = Starlette(
             routes=[
@@ -109,9 +111,7 @@ class Sandbox:
             body = _BODY.validate_json(await request.body())
         except ValidationError:
             body = None
-        self.requests.append(
-            Asked(dict(request.headers), request.client, body.model_dump() if body else None)
-        )
+        self.requests.append(Asked(dict(request.headers), request.client, body.model_dump() if body else None))
         if not request.headers.get("authorization", "").startswith("Bearer sandbox"):
             return error_answer(401, "invalid_token", "the token is invalid")
         if body is None:
@@ -119,12 +119,21 @@ class Sandbox:
         origin = self._image_origin or str(request.base_url).rstrip("/")
         ids = [body.id] if isinstance(body, _Retrieve) else body.ids
         for task_id in ids:
-            if scripted := next(self._scripts.get(task_id, iter(())), None):
-                return scripted
-        records = [record for record in (self._record(task_id, origin) for task_id in ids) if record]
+            if special := self._special_answer(task_id):
+                return special
+        known = (fault_record(task_id) or self._record(task_id, origin) for task_id in ids)
+        records = [record for record in known if record]
         if isinstance(body, _Retrieve):
             return JSONResponse(records[0] if records else {})
         return JSONResponse({"items": records, "count": len(records)})
+
+    def _special_answer(self, task_id: str) -> Response | None:
+        """Answer in place of the usual, if a test's script or the name of a fault says so."""
+        if scripted := next(self._scripts.get(task_id, iter(())), None):
+            return scripted
+        answer = fault_answer(task_id, self._faults[task_id])
+        self._faults.update([task_id] if answer else [])
+        return answer
 
     async def _portrait(self, request: Request) -> Response:
         return Response(portrait(request.path_params["name"]), media_type="image/png")
@@ -154,12 +163,6 @@ class Sandbox:
         if age < PROCESSING_AFTER:
             return None
         return _unfinished(LIVING) if age < SUCCEEDED_AFTER else _success(LIVING, urls)
-
-
-def error_answer(status: int, code: str, message: str = "fetch failed") -> JSONResponse:
-    """Answer as the seed's error example does (錯誤響應示例)."""
-    body = {"success": False, "error": {"code": code, "message": message}, "trace_id": _ERROR_TRACE}
-    return JSONResponse(body, status_code=status)
 
 
 def _record(
