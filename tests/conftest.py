@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import httpx
 import pytest
 from mcp.client import Client
 from mcp_types import CallToolResult, TextContent
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 REPOSITORY = Path(__file__).parent.parent
+TABLE = pytest.StashKey[list[str]]()
 CDN = "https://platform.cdn.acedata.cloud"
 
 
@@ -66,13 +68,22 @@ def seed(name: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
+async def reading(api: str | Sandbox, *, within: float = 5.0) -> AsyncIterator[Reader]:
+    """A reader that asks the API at an address over a real socket, or a sandbox in this event loop."""
+    transport = httpx.ASGITransport(api.app) if isinstance(api, Sandbox) else None
+    base_url = "http://sandbox" if isinstance(api, Sandbox) else api
+    async with HeadshotsClient(base_url, silence_timeout=within / 2, transport=transport) as client:
+        yield Reader(client, timeout=within)
+
+
+@asynccontextmanager
 async def connected(
-    base_url: str, *, token: str | None = TOKEN, within: float = 5.0, mode: str = "auto"
+    api: str | Sandbox, *, token: str | None = TOKEN, within: float = 5.0, mode: str = "auto"
 ) -> AsyncIterator[Client]:
-    """An MCP client of our server, in this process; the server asks `base_url` over a real socket."""
+    """An MCP client of our server, in this process."""
     async with (
-        HeadshotsClient(base_url, timeout=within) as upstream,
-        Client(create_server(Reader(upstream), lambda _headers: token), mode=mode) as client,
+        reading(api, within=within) as reader,
+        Client(create_server(reader, lambda _headers: token), mode=mode) as client,
     ):
         yield client
 
@@ -94,3 +105,10 @@ def silent_port() -> Iterator[int]:
     """A loopback port that takes connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the tests of a bad day found, for people to read."""
+    if rows := config.stash.get(TABLE, None):
+        terminalreporter.section("a bad day upstream")
+        terminalreporter.write_line("\n".join(rows))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from headshots_mcp.models import HeadshotTask, RetrieveTask, RetrieveTasks, TaskError, TaskRecord
 from tests.conftest import seed
@@ -29,10 +34,7 @@ def test_the_documented_success_is_condensed_to_one_link() -> None:
 
 
 def test_the_documented_batch_holds_a_success_and_one_under_way() -> None:
-    tasks = [
-        HeadshotTask.from_record(item["id"], TaskRecord.model_validate(item))
-        for item in seed("batch")["items"]
-    ]
+    tasks = [HeadshotTask.from_record(item["id"], TaskRecord.model_validate(item)) for item in seed("batch")["items"]]
 
     assert [(task.id, task.status, len(task.image_urls)) for task in tasks] == [
         (ID, "succeeded", 1),
@@ -55,6 +57,9 @@ def test_the_documented_batch_holds_a_success_and_one_under_way() -> None:
         pytest.param({"status": " cancelled "}, "failed", id="a word for failure"),
         pytest.param({"status": "queued"}, "processing", id="any other word"),
         pytest.param({"error": {"code": "x"}}, "failed", id="an error and no word"),
+        pytest.param({"status": "processing", "error": {"code": "x"}}, "processing", id="an error and a word"),
+        pytest.param({"status": "unknown", "error": "", "data": []}, "processing", id="an empty error"),
+        pytest.param({"error": {"code": None, "message": None}}, "processing", id="an error without words"),
         pytest.param({"success": None, "task_id": "t"}, "processing", id="a response that says nothing yet"),
         pytest.param({"success": "perhaps", "status": "unknown"}, "processing", id="success of another type"),
     ],
@@ -107,18 +112,12 @@ def test_a_failed_task_says_why_in_one_short_line(response: dict[str, Any], erro
 @pytest.mark.parametrize(
     ("urls", "kept"),
     [
-        pytest.param(
-            ["https://a/2", "http://a/1", "https://a/2"], ["https://a/2", "http://a/1"], id="in order, once"
-        ),
-        pytest.param(
-            ["javascript:alert(1)", "data:image/png;base64,x", "ftp://a/b", "/x.png"], [], id="not http(s)"
-        ),
+        pytest.param(["https://a/2", "http://a/1", "https://a/2"], ["https://a/2", "http://a/1"], id="in order, once"),
+        pytest.param(["javascript:alert(1)", "data:image/png;base64,x", "ftp://a/b", "/x.png"], [], id="not http(s)"),
         pytest.param(["https://", "https:///x", "https://[x/", "", None, 5], [], id="not an address"),
         pytest.param(["https://a/b\nc", "https://a/b c", "https://a/\u202eb"], [], id="would break a line"),
         pytest.param(["https://a/" + "b" * 2048], [], id="longer than any browser takes"),
-        pytest.param(
-            [f"https://a/{n}" for n in range(10_000)], [f"https://a/{n}" for n in range(100)], id="too many"
-        ),
+        pytest.param([f"https://a/{n}" for n in range(10_000)], [f"https://a/{n}" for n in range(100)], id="too many"),
     ],
 )
 def test_only_links_a_host_can_show_are_kept(urls: list[Any], kept: list[str]) -> None:
@@ -152,3 +151,54 @@ def test_the_documented_bodies_are_the_requests() -> None:
 
     assert RetrieveTask.model_validate(one).model_dump() == one
     assert RetrieveTasks.model_validate(many).model_dump() == many
+
+
+# Whole JSON documents, and records whose known fields hold whatever JSON can hold.
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+links = st.text() | st.from_regex(r"https?://[a-z./?#@:\\[\\]%-]*", fullmatch=True) | anything
+errors = anything | st.fixed_dictionaries({}, optional={"code": anything, "message": anything | st.text()})
+responses = anything | st.fixed_dictionaries(
+    {},
+    optional={
+        "success": anything,
+        "status": st.sampled_from(["unknown", "failed", "done"]) | anything,
+        "task_id": anything,
+        "trace_id": anything,
+        "error": errors,
+        "data": st.lists(st.fixed_dictionaries({"image_url": links}) | anything, max_size=4) | anything,
+    },
+)
+records = anything | st.fixed_dictionaries(
+    {},
+    optional={
+        "id": anything,
+        "trace_id": anything,
+        "request": st.fixed_dictionaries({"template": anything}) | anything,
+        "response": responses,
+    },
+)
+SCHEMA = jsonschema.Draft202012Validator(HeadshotTask.model_json_schema())
+RECORD: TypeAdapter[TaskRecord | None] = TypeAdapter(TaskRecord | None)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(records)
+def test_any_json_becomes_an_answer_that_obeys_the_schema_or_is_no_record(received: Any) -> None:
+    try:
+        record = RECORD.validate_json(json.dumps(received, allow_nan=True))
+    except ValidationError:
+        assert not isinstance(received, dict) or not json.dumps(received).isascii() or "\\ud" in json.dumps(received)
+        return
+    task = HeadshotTask.from_record("t", record)
+
+    SCHEMA.validate(task.model_dump(mode="json", exclude_none=True))
+    for text in (
+        task.template,
+        *((task.error.code, task.error.message, task.error.trace_id) if task.error else ()),
+    ):
+        assert text is None or (text.isprintable() and 0 < len(text) <= 300)
+    assert all(url.startswith(("http://", "https://")) and url.isprintable() for url in task.image_urls)

@@ -42,9 +42,7 @@ def test_the_settings_are_those_of_the_help_text_and_the_registry_entry() -> Non
     documented = first_column("Settings")
 
     assert documented == re.findall(r"^  ([A-Z]+_[A-Z_]+)  ", EPILOG, re.MULTILINE)
-    assert documented == [
-        variable["name"] for variable in registry_entry()["packages"][0]["environmentVariables"]
-    ]
+    assert documented == [variable["name"] for variable in registry_entry()["packages"][0]["environmentVariables"]]
 
 
 def test_every_json_block_is_json_that_starts_the_server_by_uvx() -> None:

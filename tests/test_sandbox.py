@@ -31,9 +31,7 @@ def test_the_documented_batch_is_answered_to_the_letter(served: Served) -> None:
     assert ask(served, {"ids": [SUCCEEDED, UNKNOWN], "action": "retrieve_batch"}).json() == seed("batch")
 
 
-@pytest.mark.parametrize(
-    "headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "sandbox-token"}]
-)
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "sandbox-token"}])
 def test_a_wrong_token_is_refused_in_the_documented_form(served: Served, headers: dict[str, str]) -> None:
     answer = ask(served, {"id": SUCCEEDED, "action": "retrieve"}, headers)
 

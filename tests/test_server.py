@@ -74,9 +74,7 @@ async def test_the_documented_success_is_cheap_in_both_forms(served: Served) -> 
 
 async def test_the_documented_batch_is_answered_in_both_forms(served: Served) -> None:
     async with connected(served.base_url) as client:
-        result = await client.call_tool(
-            "get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN], "action": "retrieve_batch"}
-        )
+        result = await client.call_tool("get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN], "action": "retrieve_batch"})
 
     assert result.structured_content == {
         "tasks": [
@@ -99,7 +97,7 @@ async def test_the_documented_batch_is_answered_in_both_forms(served: Served) ->
         (LIVING, f"{LIVING} pending (business_photo)\nNot finished: ask again in 5 seconds."),
         (
             FAILED,
-            f'{FAILED} failed (wedding): "No face was found in the photo." (face_not_found, {TRACE})',
+            f"{FAILED} failed (wedding): 'No face was found in the photo.' (face_not_found, {TRACE})",
         ),
         ("none", "none not_found\nCheck the ids not found; a task only seconds old may not be visible yet."),
         (
@@ -132,9 +130,7 @@ async def test_every_structured_answer_obeys_its_published_schema(served: Served
     ids = [SUCCEEDED, UNKNOWN, LIVING, GALLERY, FAILED, "none"]
     async with connected(served.base_url) as client:
         tools = await tools_of(client)
-        answers = [
-            ("get_headshot_task", await client.call_tool("get_headshot_task", {"id": id_})) for id_ in ids
-        ]
+        answers = [("get_headshot_task", await client.call_tool("get_headshot_task", {"id": id_})) for id_ in ids]
         answers.append(("get_headshot_tasks", await client.call_tool("get_headshot_tasks", {"ids": ids})))
 
     for name, answer in answers:
@@ -158,9 +154,7 @@ async def test_nothing_private_to_the_account_reaches_the_model(served: Served) 
         pytest.param({"id": " " + "x" * 128}, "x" * 128, id="128 characters without the blanks"),
     ],
 )
-async def test_an_id_is_taken_as_people_paste_it(
-    served: Served, arguments: dict[str, Any], asked: str
-) -> None:
+async def test_an_id_is_taken_as_people_paste_it(served: Served, arguments: dict[str, Any], asked: str) -> None:
     async with connected(served.base_url) as client:
         await client.call_tool("get_headshot_task", arguments)
 
@@ -193,7 +187,9 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("get_headshot_task", {"id": "a", "evil\nfield": 1}, "?: is not an argument of this tool"),
     ("get_headshot_task", {"id": "a", "b" * 500: 1}, f"{'b' * 80}: is not an argument of this tool"),
     ("get_headshot_task", {"ID": "a"}, "id: is required (and 1 more is wrong)"),
+    ("get_headshot_task", {"": 1, "id": "a"}, "?: is not an argument of this tool"),
     ("get_headshot_tasks", {}, "ids: is required"),
+    ("get_headshot_tasks", {"ids": ["", "", ""]}, "ids.0: must not be empty (and 2 more are wrong)"),
     ("get_headshot_tasks", {"ids": []}, "ids: must name at least one task id"),
     ("get_headshot_tasks", {"ids": [str(n) for n in range(1001)]}, "ids: must name at most 1,000 task ids"),
     ("get_headshot_tasks", {"ids": ["a", "", "b"]}, "ids.1: must not be empty"),
@@ -223,9 +219,7 @@ async def test_bad_input_is_answered_by_one_line_that_names_the_field(served: Se
     assert len(served.bodies) == 1
 
 
-async def test_a_crash_of_our_own_shows_nothing_of_its_inside(
-    served: Served, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_crash_of_our_own_shows_nothing_of_its_inside(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     async with HeadshotsClient(served.base_url) as upstream:
         server = create_server(Reader(upstream), lambda _headers: 1 / 0)  # type: ignore[arg-type, return-value]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp import StdioServerParameters
 from mcp.client import Client
 
-from headshots_mcp.sandbox import SUCCEEDED, TOKEN, UNKNOWN
+from headshots_mcp.sandbox import SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from tests.conftest import text_of
 
 if TYPE_CHECKING:
@@ -35,9 +39,7 @@ INITIALIZE = {
 
 def environment(**settings: str) -> dict[str, str]:
     """This environment, without what it may say to the server itself."""
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("ACEDATA", "HEADSHOTS"))
-    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ACEDATA", "HEADSHOTS"))}
     return inherited | settings
 
 
@@ -66,6 +68,11 @@ def ask(process: subprocess.Popen[str], request: dict[str, Any]) -> Any:
     process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, **request}) + "\n")
     process.stdin.flush()
     return json.loads(process.stdout.readline())
+
+
+def look_up(task_id: str) -> dict[str, Any]:
+    """The request for one task."""
+    return {"method": "tools/call", "params": {"name": "get_headshot_task", "arguments": {"id": task_id}}}
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -103,10 +110,9 @@ async def test_without_a_token_the_tools_are_listed_and_a_call_says_how_to_set_i
 
 
 def test_only_json_rpc_is_written_to_stdout_and_end_of_input_ends_it(served: Served) -> None:
-    call = {"method": "tools/call", "params": {"name": "get_headshot_task", "arguments": {"id": SUCCEEDED}}}
     settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "ACEDATACLOUD_API_TOKEN": TOKEN}
     with running(**settings, HEADSHOTS_LOG_LEVEL="DEBUG") as process:
-        answers = [ask(process, INITIALIZE), ask(process, {"method": "tools/list"}), ask(process, call)]
+        answers = [ask(process, INITIALIZE), ask(process, {"method": "tools/list"}), ask(process, look_up(SUCCEEDED))]
         rest, errors = process.communicate(timeout=10)
 
     assert [answer["jsonrpc"] for answer in answers] == ["2.0"] * 3
@@ -120,10 +126,7 @@ def test_only_json_rpc_is_written_to_stdout_and_end_of_input_ends_it(served: Ser
 def test_a_quiet_day_leaves_stderr_empty(served: Served) -> None:
     with running(ACEDATACLOUD_API_BASE_URL=served.base_url, ACEDATACLOUD_API_TOKEN=TOKEN) as process:
         ask(process, INITIALIZE)
-        ask(
-            process,
-            {"method": "tools/call", "params": {"name": "get_headshot_task", "arguments": {"id": UNKNOWN}}},
-        )
+        ask(process, look_up(UNKNOWN))
         assert process.communicate(timeout=10) == ("", "")
 
 
@@ -171,6 +174,186 @@ def test_another_failure_of_stdout_is_not_hidden() -> None:
     assert "No space left on device" in ended.stderr
 
 
+HOSTILE_LINES = {
+    "no JSON": b"hello",
+    "half JSON": b'{"jsonrpc": "2.0", "id": 7, "method"',
+    "an empty line": b"",
+    "invalid UTF-8": b'{"jsonrpc": "2.0", "id": 7, "method": "\xff\xfe"}',
+    "a lone surrogate": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "\\ud800"}}',
+    "ten megabytes": b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"x": "' + b"x" * 10_000_000 + b'"}}',
+    "ten megabytes of nothing": b" " * 10_000_000,
+    "deep nesting": b"[" * 100_000,
+    "deep parameters": b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": '
+    + b'{"a":' * 5000
+    + b"1"
+    + b"}" * 5001,
+    "a batch": b'[{"jsonrpc": "2.0", "id": 7, "method": "ping"}, {"jsonrpc": "2.0", "id": 8, "method": "ping"}]',
+    "an unknown method": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/destroy"}',
+    "missing parameters": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call"}',
+    "parameters of another type": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": [1]}',
+    "arguments of another type": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": '
+    b'{"name": "get_headshot_task", "arguments": "x"}}',
+    "an unknown tool": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "destroy"}}',
+    "another version": b'{"jsonrpc": "1.0", "id": 7, "method": "ping"}',
+    "no version": b'{"id": 7, "method": "ping"}',
+    "an id of another type": b'{"jsonrpc": "2.0", "id": {}, "method": "ping"}',
+    "an answer to nothing": b'{"jsonrpc": "2.0", "id": 7, "result": {}}',
+    "a cancellation of nothing": b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9}}',
+    "initialize again": b'{"jsonrpc": "2.0", "id": 7, "method": "initialize", "params": {}}',
+}
+# What the SDK reads and drops without a word (mcp 2.3.0): there is no id it could answer to.
+DROPPED = {
+    "no JSON",
+    "half JSON",
+    "an empty line",
+    "a lone surrogate",
+    "ten megabytes of nothing",
+    "deep nesting",
+    "deep parameters",
+    "a batch",
+    "parameters of another type",
+    "another version",
+    "no version",
+    "an id of another type",
+    "an answer to nothing",
+    "a cancellation of nothing",
+}
+
+
+@pytest.fixture(scope="module")
+def besieged() -> Iterator[subprocess.Popen[str]]:
+    """One server that has to bear all the hostile lines."""
+    with running("--sandbox") as process:
+        ask(process, INITIALIZE)
+        yield process
+        rest, errors = process.communicate(timeout=10)
+        assert rest == ""
+        assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("what", HOSTILE_LINES)
+def test_whatever_comes_on_stdin_the_next_good_call_works(besieged: subprocess.Popen[str], what: str) -> None:
+    assert isinstance(besieged.stdin, io.TextIOWrapper)
+    assert besieged.stdout is not None
+    besieged.stdin.buffer.write(HOSTILE_LINES[what] + b"\n")
+    answers = [ask(besieged, {"id": "good", **look_up("t")})]
+    while answers[-1]["id"] != "good":
+        answers.append(json.loads(besieged.stdout.readline()))
+
+    assert answers[-1]["result"]["content"][0]["text"].startswith("t not_found")
+    assert len(answers) == (1 if what in DROPPED else 2)
+
+
+def test_a_day_of_faults_leaves_one_line_each_and_no_secret_on_stderr() -> None:
+    faults = (
+        "500",
+        "401",
+        "reset",
+        "html",
+        "error-long",
+        "busy-for-an-hour",
+        "wrong-types",
+        "hostile-words",
+        "bad-links",
+    )
+    sandbox = Sandbox()
+    with (
+        sandbox.serve() as base_url,
+        running(ACEDATACLOUD_API_BASE_URL=base_url, ACEDATACLOUD_API_TOKEN=TOKEN) as process,
+    ):
+        ask(process, INITIALIZE)
+        answers = []
+        for fault in faults:
+            for name, arguments in (
+                ("get_headshot_task", {"id": f"fault-{fault}"}),
+                ("get_headshot_tasks", {"ids": [f"fault-{fault}"]}),
+                ("get_headshot_task", {"id": ""}),
+            ):
+                call = {"method": "tools/call", "params": {"name": name, "arguments": arguments}}
+                answers.append(json.dumps(ask(process, call)))
+        rest, errors = process.communicate(timeout=10)
+
+    lines = errors.splitlines()
+    assert len(lines) == 2 * 6
+    assert all(line.startswith("WARNING headshots_mcp.reader: lookup failed: The ") for line in lines)
+    assert sum("code api_error, trace id 2cf86e86-22a4-46e1-ac2f-032c0f2a4e89" in line for line in lines) == 2
+    assert rest == ""
+    for said in (errors, *answers):
+        assert TOKEN not in said
+        assert "Traceback" not in said
+    assert "https://" not in errors
+
+
+def test_the_log_level_decides_how_much_is_said(served: Served) -> None:
+    said = {}
+    for level in ("INFO", "WARNING", "CRITICAL"):
+        with running(
+            ACEDATACLOUD_API_BASE_URL=served.base_url, ACEDATACLOUD_API_TOKEN=TOKEN, HEADSHOTS_LOG_LEVEL=level
+        ) as process:
+            ask(process, INITIALIZE)
+            for task_id in ("fault-flaky", "fault-400"):
+                ask(process, look_up(task_id))
+            said[level] = [line.partition(":")[0] for line in process.communicate(timeout=10)[1].splitlines()]
+
+    retry, failure = "INFO headshots_mcp.client", "WARNING headshots_mcp.reader"
+    assert said == {"INFO": [retry, retry, failure], "WARNING": [failure], "CRITICAL": []}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not tell a process's peak memory")
+def test_an_answer_of_two_hundred_megabytes_never_reaches_memory() -> None:
+    def peak(process: subprocess.Popen[str]) -> int:
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) // 1024
+
+    sandbox = Sandbox()
+    with (
+        sandbox.serve() as base_url,
+        running(ACEDATACLOUD_API_BASE_URL=base_url, ACEDATACLOUD_API_TOKEN=TOKEN) as process,
+    ):
+        ask(process, INITIALIZE)
+        peaks = {}
+        for task_id in ("idle", "fault-huge", "fault-bomb", "fault-dense"):
+            ask(process, look_up(task_id))
+            peaks[task_id] = peak(process)
+
+    assert max(peaks.values()) - peaks["idle"] < 40
+
+
+@pytest.mark.parametrize("after", [0.05, 0.2, 0.4, 0.6])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to another process")
+def test_ctrl_c_while_it_starts_ends_it_without_a_traceback(after: float) -> None:
+    """Python itself cannot be interrupted in silence before it runs our first line; that takes a moment."""
+    with running() as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=after)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+
+    assert process.returncode != 0
+    assert "headshots_mcp/server" not in errors
+
+
+def test_the_sandbox_minds_no_settings_of_the_real_api() -> None:
+    with running("--sandbox", ACEDATACLOUD_API_TOKEN="${NOT_SET}", ACEDATACLOUD_API_BASE_URL="?") as process:
+        assert "result" in ask(process, INITIALIZE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell closes stdout")
+def test_without_stdout_it_says_so_in_one_line() -> None:
+    line = f"{sys.executable} -m headshots_mcp >&-"
+    ended = subprocess.run(
+        ["sh", "-c", line],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+    assert ended.returncode != 0
+    assert ended.stderr == "headshots-mcp: stdio needs stdin and stdout, and one of them is closed\n"
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
@@ -181,9 +364,7 @@ def test_another_failure_of_stdout_is_not_hidden() -> None:
         ),
     ],
 )
-def test_a_setting_that_cannot_work_is_refused_at_once_in_one_line(
-    settings: dict[str, str], line: str
-) -> None:
+def test_a_setting_that_cannot_work_is_refused_at_once_in_one_line(settings: dict[str, str], line: str) -> None:
     ended = subprocess.run(
         COMMAND,
         env=environment(**settings),

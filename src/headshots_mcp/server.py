@@ -46,9 +46,7 @@ MANY = (
     f"Ask again after {POLL_SECONDS} seconds, with the unfinished ids only."
 )
 
-_READ_ONLY = ToolAnnotations(
-    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
-)
+_READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 
 
 def create_server(reader: Reader, token_of: TokenOf) -> MCPServer[Any]:
@@ -65,16 +63,12 @@ def create_server(reader: Reader, token_of: TokenOf) -> MCPServer[Any]:
             raise TokenMissing
         return found
 
-    async def get_headshot_task(
-        request: RetrieveTask, ctx: Context
-    ) -> Annotated[CallToolResult, HeadshotTask]:
+    async def get_headshot_task(request: RetrieveTask, ctx: Context) -> Annotated[CallToolResult, HeadshotTask]:
         task = await reader.task(request, token(ctx))
         answer = task.model_copy(update={"next_step": _next_step([task])})
         return _result(answer, [answer], answer.next_step)
 
-    async def get_headshot_tasks(
-        request: RetrieveTasks, ctx: Context
-    ) -> Annotated[CallToolResult, HeadshotTasks]:
+    async def get_headshot_tasks(request: RetrieveTasks, ctx: Context) -> Annotated[CallToolResult, HeadshotTasks]:
         tasks = await reader.tasks(request, token(ctx))
         answer = HeadshotTasks(tasks=tasks, next_step=_next_step(tasks))
         return _result(answer, tasks, answer.next_step)
@@ -88,9 +82,7 @@ def create_server(reader: Reader, token_of: TokenOf) -> MCPServer[Any]:
         log_level="WARNING",
         subscriptions=False,
         tools=[
-            RequestTool.of(
-                get_headshot_task, title="Look up a headshot task", description=ONE, annotations=_READ_ONLY
-            ),
+            RequestTool.of(get_headshot_task, title="Look up a headshot task", description=ONE, annotations=_READ_ONLY),
             RequestTool.of(
                 get_headshot_tasks, title="Look up headshot tasks", description=MANY, annotations=_READ_ONLY
             ),
@@ -138,8 +130,10 @@ class RequestTool(Tool):
 def explain(error: ValidationError) -> str:
     """Say in one line which argument is wrong and why, without showing its value."""
     first, *more = error.errors(include_url=False, include_input=False)
-    place = ".".join(str(part) if str(part).isprintable() else "?" for part in first["loc"])[:80]
-    reason = _REASONS.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
+    place = ".".join(str(part) for part in first["loc"])[:80]
+    place = place if place and place.isprintable() else "?"
+    own = _REASONS.get(first["type"])
+    reason = own.format(**first.get("ctx", {})) if own else first["msg"]
     also = f" (and {len(more)} more {'is' if len(more) == 1 else 'are'} wrong)" if more else ""
     return f"{place}: {reason}{also}"
 
@@ -150,7 +144,6 @@ _REASONS = {
     "string_type": "must be a string",
     "string_too_short": "must not be empty",
     "string_too_long": "must be at most 128 characters long",
-    "string_unicode": "must be valid Unicode text",
     "list_type": "must be a list of task ids",
     "literal_error": "must be {expected}",
     "too_short": "must name at least one task id",
@@ -158,9 +151,7 @@ _REASONS = {
 }
 
 
-def _result(
-    answer: HeadshotTask | HeadshotTasks, tasks: list[HeadshotTask], next_step: str | None
-) -> CallToolResult:
+def _result(answer: HeadshotTask | HeadshotTasks, tasks: list[HeadshotTask], next_step: str | None) -> CallToolResult:
     """Give the same content twice: structured for clients that read that, as short text for the others."""
     lines = [line for task in tasks for line in _lines(task)]
     text = "\n".join([*lines, next_step] if next_step else lines)
@@ -180,7 +171,7 @@ def _reason(error: TaskError | None) -> str:
     """Say why in the API's words, in quotes, for they are not ours."""
     if error is None:
         return ""
-    message = f': "{error.message}"' if error.message else ""
+    message = f": '{error.message}'" if error.message else ""
     known = [error.code, error.trace_id and f"trace id {error.trace_id}"]
     details = ", ".join(part for part in known if part)
     return f"{message} ({details})" if details else message
@@ -193,7 +184,9 @@ def _next_step(tasks: list[HeadshotTask]) -> str | None:
         which = "Not finished" if len(tasks) == 1 else f"{unfinished} of {len(tasks)} not finished"
         return f"{which}: ask again in {POLL_SECONDS} seconds."
     if any(task.status == "unavailable" for task in tasks):
-        return "Ask again in a minute for the unavailable ones."
+        return "Some could not be looked up now; their error says why."
     if any(task.status == "not_found" for task in tasks):
         return "Check the ids not found; a task only seconds old may not be visible yet."
+    if any(task.status == "succeeded" and not task.image_urls for task in tasks):
+        return "The API lists no pictures for a succeeded task: ask Ace Data Cloud's support."
     return None
