@@ -22,7 +22,6 @@ SETTINGS = ("ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL", "HEADSHOTS_TI
         (["--transport", "pigeon"], "headshots-mcp: argument --transport: invalid choice: 'pigeon'"),
         (["--transport"], "headshots-mcp: argument --transport: expected one argument"),
         (["serve"], "headshots-mcp: argument command: invalid choice: 'serve'"),
-        (["--transport", "sse"], "headshots-mcp: --transport sse is not there yet; use stdio"),
     ],
 )
 def test_what_it_does_not_know_is_one_line_and_exit_code_2(

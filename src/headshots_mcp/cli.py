@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import errno
-import logging
+import ipaddress
 import os
 import signal
+import socket
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from headshots_mcp import NAME, __version__
-from headshots_mcp.settings import Settings, SettingsRefused
+from headshots_mcp.logs import log_to_stderr
+from headshots_mcp.settings import Settings, SettingsRefused, allowed_hosts, allowed_origins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +35,10 @@ example:
 """
 
 
+KEEPALIVE = 75
+GRACE = 3
+
+
 class OneLineParser(argparse.ArgumentParser):
     """An argument parser that refuses in one line."""
 
@@ -48,17 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     parser = _parser()
     flags = parser.parse_args(arguments)
+    flags.transport = {"streamable-http": "http"}.get(flags.transport, flags.transport)
     if flags.command == "demo":
         sys.exit(_demo())
-    if flags.transport != "stdio":
-        parser.error(f"--transport {flags.transport} is not there yet; use stdio")
     with ExitStack() as stack:
         try:
-            settings = _settings(stack, sandbox=flags.sandbox)
+            settings = _settings(flags, stack)
+            log_to_stderr(settings.log_level)
+            if flags.transport == "stdio":
+                _serve_stdio(settings)
+            else:
+                _serve_http(settings, flags)
         except SettingsRefused as refused:
             parser.exit(2, f"{NAME}: {refused}\n")
-        _log_to_stderr(settings)
-        _serve_stdio(settings)
 
 
 def _demo() -> int:
@@ -72,15 +80,20 @@ def _demo() -> int:
         return 1
 
 
-def _settings(stack: ExitStack, *, sandbox: bool) -> Settings:
-    """Read the settings; in the sandbox, those about the real API do not count."""
-    if not sandbox:
-        return Settings.from_environment(os.environ)
-    from headshots_mcp.sandbox import TOKEN, Sandbox  # noqa: PLC0415 -- only --sandbox needs it
+def _settings(flags: argparse.Namespace, stack: ExitStack) -> Settings:
+    """Read the settings, flags added; in the sandbox, those about the real API do not count."""
+    environment = dict(os.environ)
+    if flags.sandbox:
+        from headshots_mcp.sandbox import TOKEN, Sandbox  # noqa: PLC0415 -- only --sandbox needs it
 
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ACEDATACLOUD_")}
-    base_url = stack.enter_context(Sandbox().serve())
-    return replace(Settings.from_environment(environment), base_url=base_url, token=TOKEN)
+        environment["ACEDATACLOUD_API_BASE_URL"] = stack.enter_context(Sandbox().serve())
+        environment["ACEDATACLOUD_API_TOKEN"] = TOKEN
+    settings = Settings.from_environment(environment)
+    return replace(
+        settings,
+        allowed_hosts=settings.allowed_hosts + allowed_hosts(flags.allowed_host),
+        allowed_origins=settings.allowed_origins + allowed_origins(flags.allowed_origin),
+    )
 
 
 def _parser() -> OneLineParser:
@@ -101,15 +114,32 @@ def _parser() -> OneLineParser:
     parser.add_argument(
         "--sandbox", action="store_true", help="serve against a built-in made-up API instead of the real one"
     )
+    http = parser.add_argument_group("with --transport sse or http")
+    http.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    http.add_argument("--port", type=_port, default=8000, help="port to listen on (default: 8000)")
+    http.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which others call this server, as in mcp.example.com; repeatable, "
+        "and needed wherever it listens beyond this machine",
+    )
+    http.add_argument(
+        "--allowed-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a web page's origin that may use this server, as in https://app.example.com; repeatable",
+    )
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser
 
 
-def _log_to_stderr(settings: Settings) -> None:
-    """Send logs to stderr; other packages say no more than warnings, for below they write what they carry."""
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger().setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
-    logging.getLogger("headshots_mcp").setLevel(settings.log_level)
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError("must be a number from 0 to 65535")
+    return int(text)
 
 
 def _serve_stdio(settings: Settings) -> None:
@@ -139,3 +169,58 @@ def _host_has_gone(error: BaseException) -> bool:
         return all(map(_host_has_gone, inner))
     # Windows says EINVAL.
     return isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.EINVAL)
+
+
+def _serve_http(settings: Settings, flags: argparse.Namespace) -> None:
+    address = _address(flags.host)
+    if not address.is_loopback and not settings.allowed_hosts:
+        raise SettingsRefused(
+            f"--host {flags.host} can be reached from elsewhere: say by --allowed-host under which name, "
+            "as in --allowed-host mcp.example.com"
+        )
+    _allow_many_connections()
+    with _listen(address, flags.port) as listener:
+        import uvicorn  # noqa: PLC0415 -- stdio does not need these, and a refusal need not wait for them
+
+        from headshots_mcp.asgi import application  # noqa: PLC0415
+
+        app = application(settings, transport=flags.transport, shares_token=address.is_loopback)
+        origin = f"http://{f'[{address}]' if address.version == 6 else address}:{listener.getsockname()[1]}"
+        older = f"{origin}/sse" if flags.transport == "sse" else f"{origin}/mcp, and for older clients {origin}/sse"
+        print(f"{NAME} {__version__} serves {older}", file=sys.stderr, flush=True)  # noqa: T201
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_keep_alive=KEEPALIVE,
+            timeout_graceful_shutdown=GRACE,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Read an address without asking any name server, which might take its time."""
+    try:
+        return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
+    except ValueError:
+        raise SettingsRefused("--host must be an IP address such as 127.0.0.1 or 0.0.0.0, or localhost") from None
+
+
+def _listen(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> socket.socket:
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    try:
+        return socket.create_server((str(address), port), family=family, backlog=1024)
+    except OSError as error:
+        raise SettingsRefused(f"cannot listen on {address} port {port}: {os.strerror(error.errno or 0)}") from None
+
+
+def _allow_many_connections() -> None:
+    """Raise the number of open files to what the system allows, so that idle connections do not use it up."""
+    try:
+        import resource  # noqa: PLC0415 -- not on Windows
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

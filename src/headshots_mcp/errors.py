@@ -74,6 +74,10 @@ class TokenMissing(LookupFailed):
         "No API token is set. Put your Ace Data Cloud token into ACEDATACLOUD_API_TOKEN in this server's "
         "configuration, then restart the server."
     )
+    says_over_http: ClassVar[str] = (
+        "No API token came with this call. Send the header `Authorization: Bearer` with your Ace Data Cloud "
+        "token: set it where your MCP client configures this server."
+    )
 
 
 class RequestRefused(LookupFailed):

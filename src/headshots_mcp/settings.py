@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, cast, get_args
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import HttpUrl, TypeAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -36,9 +37,11 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     timeout: float = 20.0
     log_level: LogLevel = "WARNING"
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """Read and check the settings; one that is empty or blank counts as not set.
 
         Raises:
@@ -50,6 +53,8 @@ class Settings:
             token=_token(given.get("ACEDATACLOUD_API_TOKEN")),
             timeout=_timeout(given.get("HEADSHOTS_TIMEOUT", "20")),
             log_level=_log_level(given.get("HEADSHOTS_LOG_LEVEL", "WARNING")),
+            allowed_hosts=allowed_hosts(given.get("HEADSHOTS_ALLOWED_HOSTS", "").split(",")),
+            allowed_origins=allowed_origins(given.get("HEADSHOTS_ALLOWED_ORIGINS", "").split(",")),
         )
 
 
@@ -57,6 +62,32 @@ def bearer_token(text: str) -> str | None:
     """Give the token in `text`, with or without "Bearer " before it, or None if none can be."""
     token = re.sub(r"^bearer(\s+|$)", "", text.strip(), flags=re.IGNORECASE)
     return token if _BEARER.fullmatch(token) else None
+
+
+def allowed_hosts(given: Iterable[str]) -> tuple[str, ...]:
+    """Check names by which this server may be called: `name` for any port, or `name:port`.
+
+    Raises:
+        SettingsRefused: If one is no host name.
+    """
+    hosts = [host.strip().lower() for host in given if host.strip()]
+    for host in hosts:
+        if not re.fullmatch(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", host):
+            raise SettingsRefused("An allowed host must be a name such as mcp.example.com, or with a port.")
+    return tuple(hosts)
+
+
+def allowed_origins(given: Iterable[str]) -> tuple[str, ...]:
+    """Check origins of web pages that may use this server.
+
+    Raises:
+        SettingsRefused: If one is no origin.
+    """
+    origins = [origin.strip().lower() for origin in given if origin.strip()]
+    for origin in origins:
+        if not re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", origin):
+            raise SettingsRefused("An allowed origin must be such as https://app.example.com, without a path.")
+    return tuple(origins)
 
 
 def _token(given: str | None) -> str | None:

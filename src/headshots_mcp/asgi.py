@@ -1,0 +1,187 @@
+"""The HTTP application: /mcp, /sse and /health, who may reach them, and with whose token a call is made."""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Literal
+
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+
+from headshots_mcp import __version__
+from headshots_mcp.client import HeadshotsClient
+from headshots_mcp.errors import TokenMissing
+from headshots_mcp.logs import log_to_stderr
+from headshots_mcp.reader import Reader
+from headshots_mcp.server import create_server
+from headshots_mcp.settings import Settings, bearer_token
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from headshots_mcp.server import TokenOf
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+METHODS = {"/mcp": "POST", "/sse": "GET", "/messages/": "POST", "/health": "GET"}
+_HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_NO_CHECKS_OF_THE_SDK = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+
+
+def create_app() -> Starlette:
+    """Make the application from the environment, for `uvicorn --factory headshots_mcp.asgi:create_app`.
+
+    Where it is bound is not known here, so every caller has to bring a token.
+
+    Raises:
+        SettingsRefused: If a setting cannot work.
+    """
+    settings = Settings.from_environment()
+    log_to_stderr(settings.log_level)
+    return application(settings)
+
+
+def application(
+    settings: Settings, *, transport: Literal["http", "sse"] = "http", shares_token: bool = False
+) -> Starlette:
+    """Make the application; it opens the one upstream client with its lifespan and closes it again.
+
+    Args:
+        settings: How to reach the API, and which hosts and origins are let in besides those of this machine.
+        transport: "http" for /mcp with /sse beside it, "sse" for the latter alone.
+        shares_token: Whether a caller without a token may use that of the settings; for loopback binds only.
+    """
+    client = HeadshotsClient(settings.base_url, silence_timeout=settings.timeout / 2)
+    reader = Reader(client, timeout=settings.timeout)
+    server = create_server(reader, _token_of_the_caller(settings.token if shares_token else None))
+    routes = server.sse_app(transport_security=_NO_CHECKS_OF_THE_SDK).routes
+    if transport == "http":
+        streamable = server.streamable_http_app(stateless_http=True, transport_security=_NO_CHECKS_OF_THE_SDK)
+        routes = [*streamable.routes, *routes]
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with client:
+            if transport == "sse":
+                yield
+            else:
+                async with server.session_manager.run():
+                    yield
+
+    return Starlette(
+        routes=[Route("/health", _health), *routes],
+        middleware=[
+            Middleware(OneAnswer),
+            Middleware(Gate, hosts=settings.allowed_hosts, origins=settings.allowed_origins),
+            # Whoever passed the gate may also read the answer.
+            Middleware(
+                CORSMiddleware,
+                allow_origin_regex=".*",
+                allow_methods=["GET", "POST"],
+                allow_headers=["*"],
+                expose_headers=["mcp-session-id"],
+            ),
+        ],
+        lifespan=lifespan,
+    )
+
+
+async def _health(_request: Request) -> Response:
+    return JSONResponse({"status": "ok", "version": __version__})
+
+
+def _token_of_the_caller(shared: str | None) -> TokenOf:
+    """Take the token of the very request that carries the call, else the shared one if there is one."""
+
+    def token_of(headers: Mapping[str, str] | None) -> str:
+        given = (headers or {}).get("authorization", "")
+        if not given and shared:
+            return shared
+        token = bearer_token(given) if given[:7].lower() == "bearer " else None
+        if token is None:
+            raise TokenMissing(TokenMissing.says_over_http)
+        return token
+
+    return token_of
+
+
+class OneAnswer:
+    """Ends a response where the SDK begins a second one, which it does when an SSE stream was cut short."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its first response back."""
+        started = ended = False
+
+        async def send_first(message: Message) -> None:
+            nonlocal started, ended
+            if ended:
+                return
+            if message["type"] == "http.response.start" and started:
+                message = {"type": "http.response.body", "body": b""}
+            started = True
+            ended = message["type"] == "http.response.body" and not message.get("more_body")
+            await send(message)
+
+        await self._app(scope, receive, send_first)
+
+
+class Gate:
+    """Lets a request in only if it names a host of ours, comes from no foreign page, and fits its path.
+
+    The SDK checks hosts by prefix and only on loopback (`127.0.0.1:1@evil` passes); here names are compared
+    whole, on every path and every bind.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: tuple[str, ...] = (), origins: tuple[str, ...] = ()) -> None:
+        self._app = app
+        self._hosts = {*LOOPBACK, *hosts}
+        self._origins = set(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer what is wrong with it."""
+        refused = self._refuse(scope) if scope["type"] == "http" else None
+        await (refused or self._app)(scope, receive, send)
+
+    def _refuse(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if not self._is_ours(headers.getlist("host")):
+            return PlainTextResponse("This server does not answer to that host name.", 421)
+        if not all(map(self._is_welcome, headers.getlist("origin"))):
+            return PlainTextResponse("Pages of that origin may not use this server.", 403)
+        method = METHODS.get(scope["path"])
+        if scope["method"] not in (method, "OPTIONS") and not (method == "GET" and scope["method"] == "HEAD"):
+            if method is None:
+                return PlainTextResponse("Not found.", 404)
+            return PlainTextResponse("Method not allowed.", 405, {"allow": method})
+        if scope["method"] == "POST" and _media_type(headers) != "application/json":
+            return PlainTextResponse("Send application/json.", 415)
+        return None
+
+    def _is_ours(self, hosts: list[str]) -> bool:
+        if len(hosts) != 1:
+            return False
+        host = hosts[0].lower()
+        match = _HOST.fullmatch(host)
+        return match is not None and (match[1] in self._hosts or host in self._hosts)
+
+    def _is_welcome(self, origin: str) -> bool:
+        scheme, _, host = origin.partition("://")
+        match = _HOST.fullmatch(host)
+        local = scheme in ("http", "https") and match is not None and match[1] in LOOPBACK
+        return local or origin in self._origins
+
+
+def _media_type(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
