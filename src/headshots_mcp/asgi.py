@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from headshots_mcp.server import TokenOf
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-METHODS = {"/mcp": "POST", "/sse": "GET", "/messages/": "POST", "/health": "GET"}
 _HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _NO_CHECKS_OF_THE_SDK = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
@@ -64,7 +63,9 @@ def application(
     reader = Reader(client, timeout=settings.timeout)
     server = create_server(reader, _token_of_the_caller(settings.token if shares_token else None))
     routes = server.sse_app(transport_security=_NO_CHECKS_OF_THE_SDK).routes
+    methods = {"/health": "GET", "/sse": "GET", "/messages/": "POST"}
     if transport == "http":
+        methods["/mcp"] = "POST"
         streamable = server.streamable_http_app(stateless_http=True, transport_security=_NO_CHECKS_OF_THE_SDK)
         routes = [*streamable.routes, *routes]
 
@@ -81,7 +82,7 @@ def application(
         routes=[Route("/health", _health), *routes],
         middleware=[
             Middleware(OneAnswer),
-            Middleware(Gate, hosts=settings.allowed_hosts, origins=settings.allowed_origins),
+            Middleware(Gate, methods=methods, hosts=settings.allowed_hosts, origins=settings.allowed_origins),
             # Whoever passed the gate may also read the answer.
             Middleware(
                 CORSMiddleware,
@@ -144,8 +145,11 @@ class Gate:
     whole, on every path and every bind.
     """
 
-    def __init__(self, app: ASGIApp, hosts: tuple[str, ...] = (), origins: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, methods: Mapping[str, str], hosts: tuple[str, ...], origins: tuple[str, ...]
+    ) -> None:
         self._app = app
+        self._methods = methods
         self._hosts = {*LOOPBACK, *hosts}
         self._origins = set(origins)
 
@@ -160,7 +164,7 @@ class Gate:
             return PlainTextResponse("This server does not answer to that host name.", 421)
         if not all(map(self._is_welcome, headers.getlist("origin"))):
             return PlainTextResponse("Pages of that origin may not use this server.", 403)
-        method = METHODS.get(scope["path"])
+        method = self._methods.get(scope["path"])
         if scope["method"] not in (method, "OPTIONS") and not (method == "GET" and scope["method"] == "HEAD"):
             if method is None:
                 return PlainTextResponse("Not found.", 404)

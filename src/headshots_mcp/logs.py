@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,3 +23,14 @@ def log_to_stderr(level: LogLevel) -> None:
     logging.getLogger("mcp").setLevel(logging.ERROR)
     # It answers a body that is no JSON with 400, and prints it with a traceback.
     logging.getLogger("mcp.server.sse").setLevel(logging.CRITICAL)
+    logging.getLogger("uvicorn.error").addFilter(_is_not_about_ending)
+    # pydantic's errors name its version in a link, and the SDK passes them on to callers.
+    os.environ["PYDANTIC_ERRORS_INCLUDE_URL"] = "0"
+
+
+def _is_not_about_ending(record: logging.LogRecord) -> bool:
+    """Tell a fault from the calls that are cut short when the server is told to end."""
+    if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+        return False
+    message = record.getMessage()
+    return "timeout graceful shutdown" not in message and "without completing response" not in message
