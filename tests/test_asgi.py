@@ -96,7 +96,7 @@ async def test_a_host_lists_the_tools_and_calls_them(local: Server, transport: s
         one = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
         many = await client.call_tool("get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN]})
 
-    assert names == ["get_headshot_task", "get_headshot_tasks"]
+    assert names == ["get_headshot_task", "get_headshot_tasks", "wait_for_headshot_tasks"]
     assert text_of(one).startswith(f"{SUCCEEDED} succeeded")
     assert f"{UNKNOWN} processing" in text_of(many)
 
@@ -297,8 +297,8 @@ async def test_elsewhere_a_caller_has_to_bring_a_token(served: Served, transport
 
 
 def test_an_exposed_server_lets_in_the_hosts_and_origins_it_was_told() -> None:
-    flags = ("--host", "0.0.0.0", "--allowed-host", "mcp.example.com", "--allowed-host", "other.example:8443")
-    flags += ("--allowed-origin", "https://app.example.com")
+    flags = ["--host", "0.0.0.0", "--allowed-host", "mcp.example.com", "--allowed-host", "other.example:8443"]
+    flags += ["--allowed-origin", "https://app.example.com"]
     found = {}
     with serving("--transport", "http", *flags, HEADSHOTS_ALLOWED_HOSTS="a.example, b.example") as server:
         for host in ("mcp.example.com", "mcp.example.com:1", "other.example:8443", "other.example", "b.example"):

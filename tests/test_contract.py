@@ -38,7 +38,7 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
             {
                 "name": "get_headshot_task",
                 "title": "Look up a headshot task",
-                "description": "Look up one AI headshot (ID photo) task by its id: how far it is, and the links of its pictures. For several ids call get_headshot_tasks once instead. Returns a status (pending, processing, succeeded, failed or not_found), the picture links once it has succeeded, and the reason if it failed. While it is pending or processing, ask again after 5 seconds.",
+                "description": "Look up one AI headshot (ID photo) task by its id: how far it is, and the links of its pictures. For several ids call get_headshot_tasks once instead; to have it waited for, wait_for_headshot_tasks. Returns at once: a status (pending, processing, succeeded, failed or not_found), the picture links once it has succeeded, the reason if it failed.",
                 "inputSchema": {
                     "type": "object",
                     "additionalProperties": False,
@@ -72,14 +72,7 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                     "properties": {
                         "id": {"type": "string"},
                         "status": {
-                            "enum": [
-                                "pending",
-                                "processing",
-                                "succeeded",
-                                "failed",
-                                "not_found",
-                                "unavailable",
-                            ],
+                            "enum": ["pending", "processing", "succeeded", "failed", "not_found", "unavailable"],
                             "type": "string",
                         },
                         "image_urls": {
@@ -104,7 +97,7 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
             {
                 "name": "get_headshot_tasks",
                 "title": "Look up headshot tasks",
-                "description": "Look up several AI headshot (ID photo) tasks, up to 1,000 ids in one call; for a single id use get_headshot_task. Returns each task once, in the order asked for, with the same fields as get_headshot_task; one that could not be looked up now has the status unavailable and the reason. Ask again after 5 seconds, with the unfinished ids only.",
+                "description": "Look up several AI headshot (ID photo) tasks, up to 1,000 ids in one call; for a single id use get_headshot_task. Returns each task once, in the order asked for, with the same fields as get_headshot_task; one that could not be looked up now has the status unavailable and the reason. To have unfinished ones waited for, call wait_for_headshot_tasks.",
                 "inputSchema": {
                     "type": "object",
                     "additionalProperties": False,
@@ -121,6 +114,82 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                             "default": "retrieve_batch",
                             "description": "May be left out",
                             "type": "string",
+                        },
+                    },
+                    "required": ["ids"],
+                },
+                "outputSchema": {
+                    "$defs": {
+                        "HeadshotTask": {
+                            "properties": {
+                                "id": {"type": "string"},
+                                "status": {
+                                    "enum": [
+                                        "pending",
+                                        "processing",
+                                        "succeeded",
+                                        "failed",
+                                        "not_found",
+                                        "unavailable",
+                                    ],
+                                    "type": "string",
+                                },
+                                "image_urls": {
+                                    "description": "http(s) links of the finished pictures",
+                                    "items": {"type": "string"},
+                                    "type": "array",
+                                },
+                                "template": {"type": "string"},
+                                "error": {"$ref": "#/$defs/TaskError"},
+                                "next_step": {"description": "What to do now, if anything", "type": "string"},
+                            },
+                            "required": ["id", "status", "image_urls"],
+                            "type": "object",
+                        },
+                        "TaskError": {
+                            "properties": {
+                                "code": {"type": "string"},
+                                "message": {"type": "string"},
+                                "trace_id": {"type": "string"},
+                            },
+                            "type": "object",
+                        },
+                    },
+                    "properties": {
+                        "tasks": {"items": {"$ref": "#/$defs/HeadshotTask"}, "type": "array"},
+                        "next_step": {"description": "What to do now, if anything", "type": "string"},
+                    },
+                    "required": ["tasks"],
+                    "type": "object",
+                },
+                "annotations": {
+                    "readOnlyHint": True,
+                    "destructiveHint": False,
+                    "idempotentHint": True,
+                    "openWorldHint": True,
+                },
+            },
+            {
+                "name": "wait_for_headshot_tasks",
+                "title": "Wait for headshot tasks",
+                "description": "Wait until AI headshot (ID photo) tasks have ended, one or up to 1,000, instead of looking again and again. Use it when a generation is still pending or processing. Returns the tasks as get_headshot_tasks does: as soon as all have ended, or after timeout_seconds with what is known by then; if some are unfinished, call it again with their ids.",
+                "inputSchema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "ids": {
+                            "description": "Task ids",
+                            "items": {"maxLength": 128, "minLength": 1, "type": "string"},
+                            "maxItems": 1000,
+                            "minItems": 1,
+                            "type": "array",
+                        },
+                        "timeout_seconds": {
+                            "default": 45,
+                            "description": "When to stop waiting",
+                            "ge": 1,
+                            "le": 300,
+                            "type": "number",
                         },
                     },
                     "required": ["ids"],

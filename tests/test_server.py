@@ -10,6 +10,8 @@ import bpe_openai
 import jsonschema
 import pytest
 from mcp.client import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import TextResourceContents
 from starlette.responses import JSONResponse
 
 from headshots_mcp.client import HeadshotsClient
@@ -17,7 +19,7 @@ from headshots_mcp.models import RetrieveTask, RetrieveTasks
 from headshots_mcp.reader import Reader
 from headshots_mcp.sandbox import FAILED, GALLERY, LIVING, SUCCEEDED, UNKNOWN
 from headshots_mcp.server import create_server
-from tests.conftest import CDN, connected, text_of
+from tests.conftest import CDN, connected, seed, text_of
 
 if TYPE_CHECKING:
     from mcp_types import Tool
@@ -52,8 +54,9 @@ async def test_what_a_model_reads_of_the_tools_is_short_and_says_enough(served: 
     async with connected(served.base_url) as client:
         tools = await tools_of(client)
 
-    read = [compact([tool.name, tool.description, tool.input_schema]) for tool in tools.values()]
-    assert sum(map(tokens, read)) <= 400
+    read = [tokens(compact([tool.name, tool.description, tool.input_schema])) for tool in tools.values()]
+    assert sum(read[:2]) <= 400
+    assert sum(read) <= 620
     assert all(200 <= len(tool.description or "") <= 500 for tool in tools.values())
 
 
@@ -81,20 +84,20 @@ async def test_the_documented_batch_is_answered_in_both_forms(served: Served) ->
             {"id": SUCCEEDED, "status": "succeeded", "image_urls": [PICTURE], "template": "male_portrait"},
             {"id": UNKNOWN, "status": "processing", "image_urls": [], "template": "male_portrait"},
         ],
-        "next_step": "1 of 2 not finished: ask again in 5 seconds.",
+        "next_step": "1 of 2 not finished: call wait_for_headshot_tasks.",
     }
     assert text_of(result).splitlines() == [
         f"{SUCCEEDED} succeeded (male_portrait)",
         PICTURE,
         f"{UNKNOWN} processing (male_portrait)",
-        "1 of 2 not finished: ask again in 5 seconds.",
+        "1 of 2 not finished: call wait_for_headshot_tasks.",
     ]
 
 
 @pytest.mark.parametrize(
     ("task_id", "text"),
     [
-        (LIVING, f"{LIVING} pending (business_photo)\nNot finished: ask again in 5 seconds."),
+        (LIVING, f"{LIVING} pending (business_photo)\nNot finished: call wait_for_headshot_tasks."),
         (
             FAILED,
             f"{FAILED} failed (wedding): 'No face was found in the photo.' (face_not_found, {TRACE})",
@@ -200,6 +203,12 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("get_headshot_tasks", {"ids": '["a", ""]'}, "ids.1: must not be empty"),
     ("get_headshot_tasks", {"ids": None}, "ids: must be a list of task ids"),
     ("get_headshot_tasks", {"ids": {"0": "a"}}, "ids: must be a list of task ids"),
+    ("wait_for_headshot_tasks", {"ids": []}, "ids: must name at least one task id"),
+    ("wait_for_headshot_tasks", {"ids": ["a"], "timeout_seconds": 0}, "timeout_seconds: must be at least 1"),
+    ("wait_for_headshot_tasks", {"ids": ["a"], "timeout_seconds": 301}, "timeout_seconds: must be at most 300"),
+    ("wait_for_headshot_tasks", {"ids": ["a"], "timeout_seconds": "soon"}, "timeout_seconds: must be a number"),
+    ("wait_for_headshot_tasks", {"ids": ["a"], "timeout_seconds": []}, "timeout_seconds: must be a number"),
+    ("wait_for_headshot_tasks", {"ids": ["a"], "action": "wait"}, "action: is not an argument of this tool"),
     ("get_headshot_tasks", {"ids": ["a"], "action": "retrieve"}, "action: must be 'retrieve_batch'"),
 ]
 
@@ -217,6 +226,46 @@ async def test_bad_input_is_answered_by_one_line_that_names_the_field(served: Se
 
     assert not good.is_error
     assert len(served.bodies) == 1
+
+
+URI = "headshots://tasks/"
+
+
+async def test_the_whole_record_is_a_resource(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        (template,) = (await client.list_resource_templates()).resource_templates
+        (contents,) = (await client.read_resource(URI + SUCCEEDED)).contents
+
+    assert (template.uri_template, template.mime_type) == (URI + "{id}", "application/json")
+    assert isinstance(contents, TextResourceContents)
+    assert (contents.uri, contents.mime_type) == (URI + SUCCEEDED, "application/json")
+    assert json.loads(contents.text) == seed("single")
+
+
+@pytest.mark.parametrize(
+    ("uri", "code"),
+    [
+        (URI + "none", -32602),
+        (URI + "fault-null", -32602),
+        (URI, -32602),
+        (URI + "%20", -32602),
+        (URI + "a%0Ab", -32602),
+        (URI + "x" * 129, -32602),
+        (URI + "a/b", -32602),
+        (URI + "..%2F..%2Fetc%2Fpasswd", -32602),
+        ("headshots://elsewhere/a", -32602),
+        (URI + "fault-401", -32603),
+        (URI + "fault-html", -32603),
+    ],
+)
+async def test_a_record_there_is_not_is_an_error_with_its_uri(served: Served, uri: str, code: int) -> None:
+    async with connected(served.base_url) as client:
+        with pytest.raises(MCPError) as error:
+            await client.read_resource(uri)
+
+    assert error.value.error.code == code
+    assert error.value.error.data == {"uri": uri}
+    assert "\n" not in error.value.error.message
 
 
 async def test_a_crash_of_our_own_shows_nothing_of_its_inside(served: Served, caplog: pytest.LogCaptureFixture) -> None:

@@ -84,7 +84,7 @@ async def test_a_host_lists_the_tools_and_calls_them(served: Served, mode: str) 
         one = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
         many = await client.call_tool("get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN]})
 
-    assert names == ["get_headshot_task", "get_headshot_tasks"]
+    assert names == ["get_headshot_task", "get_headshot_tasks", "wait_for_headshot_tasks"]
     assert text_of(one).startswith(f"{SUCCEEDED} succeeded (male_portrait)\nhttps://")
     assert f"{UNKNOWN} processing (male_portrait)" in text_of(many)
     assert (len(served.bodies), served.sandbox.connections) == (2, 1)
@@ -104,7 +104,7 @@ async def test_without_a_token_the_tools_are_listed_and_a_call_says_how_to_set_i
         tools = (await client.list_tools()).tools
         result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
 
-    assert len(tools) == 2
+    assert len(tools) == 3
     assert result.is_error
     assert "ACEDATACLOUD_API_TOKEN" in text_of(result)
 

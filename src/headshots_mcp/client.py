@@ -102,17 +102,25 @@ class HeadshotsClient:
         Raises:
             LookupFailed: One of its kinds, for anything that is not an answer.
         """
+        return (await self._one(request, token))[0]
+
+    async def retrieve_raw(self, request: RetrieveTask, token: str) -> bytes | None:
+        """Ask for one task, and give the JSON of its record as the API sent it, else like `retrieve`."""
+        record, body = await self._one(request, token)
+        return body if record else None
+
+    async def _one(self, request: RetrieveTask, token: str) -> tuple[TaskRecord | None, bytes]:
         try:
-            record = await self._ask(request, token, _TASK)
+            record, body = await self._ask(request, token, _TASK)
         except NotFound:
-            return None
+            return None, b""
         if record is None:
-            return None
+            return None, b""
         if not record.is_record:
             raise AnswerNotUnderstood
         if record.task_id not in (None, request.id):
             raise AnswerNotUnderstood("The API answered with another task than the one asked for. Try again.")
-        return record
+        return record, body
 
     async def retrieve_batch(self, request: RetrieveTasks, token: str) -> dict[str, TaskRecord]:
         """Ask for several tasks in one request.
@@ -124,7 +132,7 @@ class HeadshotsClient:
             LookupFailed: One of its kinds, for anything that is not an answer.
         """
         try:
-            records = await self._ask(request, token, _TASKS)
+            records, _ = await self._ask(request, token, _TASKS)
         except NotFound as error:
             raise NoSuchApi(status=error.status, code=error.code, trace_id=error.trace_id) from error
         if records is None or records.items is None:
@@ -135,7 +143,9 @@ class HeadshotsClient:
                 found[task_id] = record
         return found
 
-    async def _ask(self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]) -> A | None:
+    async def _ask(
+        self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
+    ) -> tuple[A | None, bytes]:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Transient),
             stop=stop_after_attempt(ATTEMPTS) | _StopAtDeadline(),
@@ -148,7 +158,7 @@ class HeadshotsClient:
 
     async def _attempt(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
-    ) -> A | None:
+    ) -> tuple[A | None, bytes]:
         try:
             async with self._http.stream(
                 "POST",
@@ -161,7 +171,7 @@ class HeadshotsClient:
             raise TimedOut from error
         except httpx.RequestError as error:
             raise (CertificateRefused if "CERTIFICATE_VERIFY" in str(error) else Unreachable) from error
-        return _understand(response, body, answer)
+        return _understand(response, body, answer), body
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:

@@ -21,10 +21,15 @@ from pydantic_core import PydanticCustomError, core_schema
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from headshots_mcp.errors import LookupFailed
+
 T = TypeVar("T")
 
 MAX_IDS = 1000
 MAX_IMAGES = 100
+DEFAULT_WAIT = 45
+# Seconds for which an unknown id may still be one so new that the API does not know it yet.
+GRACE = 9.0
 
 Status = Literal["pending", "processing", "succeeded", "failed", "not_found", "unavailable"]
 
@@ -80,6 +85,17 @@ class RetrieveTasks(_Request):
         BeforeValidator(lambda given: "retrieve_batch" if given is None else given),
         Field(description="May be left out"),
     ] = "retrieve_batch"
+
+
+class WaitForTasks(_Request):
+    """The arguments of `wait_for_headshot_tasks`; the API has no such request, it is asked again and again."""
+
+    ids: Annotated[list[TaskId], Field(min_length=1, max_length=MAX_IDS, description="Task ids")]
+    timeout_seconds: Annotated[
+        float,
+        BeforeValidator(lambda given: DEFAULT_WAIT if given is None else given),
+        Field(ge=1, le=300, description="When to stop waiting"),
+    ] = DEFAULT_WAIT
 
 
 class _NoneOnError:
@@ -206,6 +222,16 @@ class HeadshotTask(_Answer):
     def is_final(self) -> bool:
         """Whether the API will say the same for ever."""
         return self.status in ("succeeded", "failed")
+
+    def is_over(self, age: float) -> bool:
+        """Whether waiting makes no sense any more, given the seconds for which it has been asked about."""
+        return self.is_final or (self.status == "not_found" and age >= GRACE)
+
+    @classmethod
+    def unavailable(cls, task_id: str, error: LookupFailed | None) -> HeadshotTask:
+        """Say that a task could not be looked up, and why if that is known."""
+        reason = TaskError(code=error.code, message=error.sentence) if error else None
+        return cls(id=task_id, status="unavailable", image_urls=[], error=reason)
 
     @classmethod
     def from_record(cls, task_id: str, record: TaskRecord | None) -> HeadshotTask:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import anyio
 
 from headshots_mcp.errors import LookupFailed, TimedOut
-from headshots_mcp.models import HeadshotTask, RetrieveTask, RetrieveTasks, TaskError
+from headshots_mcp.models import HeadshotTask, RetrieveTask, RetrieveTasks
 from headshots_mcp.recall import Recall
 
 if TYPE_CHECKING:
@@ -57,6 +57,15 @@ class Reader:
             )
             return self._condense(token, request.id, record)
 
+    async def raw(self, request: RetrieveTask, token: str) -> bytes | None:
+        """Give the JSON of one task's record as the API sends it now, None if it does not know the task.
+
+        Raises:
+            LookupFailed: If there is no answer.
+        """
+        with self._lookup(anyio.current_time() + self._timeout):
+            return await self._client.retrieve_raw(request, token)
+
     async def tasks(self, request: RetrieveTasks, token: str) -> list[HeadshotTask]:
         """Look several tasks up: each id once, in the order of first mention.
 
@@ -80,7 +89,7 @@ class Reader:
                         answers.update(await self._chunk(chunk, token))
             except LookupFailed as error:
                 failures.append(error)
-                answers.update((id_, _unavailable(id_, error)) for id_ in chunk)
+                answers.update((id_, HeadshotTask.unavailable(id_, error)) for id_ in chunk)
 
         async with anyio.create_task_group() as group:
             for chunk in chunks:
@@ -147,8 +156,3 @@ class Flight(Generic[T]):
         self.landed = anyio.Event()
         self.answers: list[T] = []
         self.failure: LookupFailed | None = None
-
-
-def _unavailable(task_id: str, error: LookupFailed) -> HeadshotTask:
-    reason = TaskError(code=error.code, message=error.sentence)
-    return HeadshotTask(id=task_id, status="unavailable", image_urls=[], error=reason)

@@ -6,15 +6,29 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.exceptions import (
+    ResourceError,
+    ResourceNotFoundError,
+    ToolError,
+    UnexpectedToolError,
+)
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ValidationError, create_model
 
 from headshots_mcp import NAME, __version__
-from headshots_mcp.errors import LookupFailed, TokenMissing
-from headshots_mcp.models import HeadshotTask, HeadshotTasks, RetrieveTask, RetrieveTasks, TaskError
+from headshots_mcp.errors import LookupFailed, TokenMissing, Transient
+from headshots_mcp.mcp_tasks import HeadshotTasksExtension
+from headshots_mcp.models import (
+    HeadshotTask,
+    HeadshotTasks,
+    RetrieveTask,
+    RetrieveTasks,
+    TaskError,
+    WaitForTasks,
+)
+from headshots_mcp.waiting import wait
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver.context import Context as AnyContext
@@ -25,8 +39,6 @@ if TYPE_CHECKING:
 TokenOf = Callable[[Mapping[str, str] | None], str | None]
 """Finds the token of a call in the headers it came with (None on stdio); None where there is no token."""
 
-POLL_SECONDS = 5
-
 INSTRUCTIONS = (
     "Looks up AI headshot (ID photo) tasks of Ace Data Cloud. A generation takes one to two minutes and is "
     "known by its task id. Looking up is free, changes nothing and starts no generation."
@@ -34,16 +46,23 @@ INSTRUCTIONS = (
 
 ONE = (
     "Look up one AI headshot (ID photo) task by its id: how far it is, and the links of its pictures. For "
-    "several ids call get_headshot_tasks once instead. Returns a status (pending, processing, succeeded, "
-    "failed or not_found), the picture links once it has succeeded, and the reason if it failed. While it is "
-    f"pending or processing, ask again after {POLL_SECONDS} seconds."
+    "several ids call get_headshot_tasks once instead; to have it waited for, wait_for_headshot_tasks. Returns "
+    "at once: a status (pending, processing, succeeded, failed or not_found), the picture links once it has "
+    "succeeded, the reason if it failed."
 )
 
 MANY = (
     "Look up several AI headshot (ID photo) tasks, up to 1,000 ids in one call; for a single id use "
     "get_headshot_task. Returns each task once, in the order asked for, with the same fields as "
     "get_headshot_task; one that could not be looked up now has the status unavailable and the reason. "
-    f"Ask again after {POLL_SECONDS} seconds, with the unfinished ids only."
+    "To have unfinished ones waited for, call wait_for_headshot_tasks."
+)
+
+WAIT = (
+    "Wait until AI headshot (ID photo) tasks have ended, one or up to 1,000, instead of looking again and again. "
+    "Use it when a generation is still pending or processing. Returns the tasks as get_headshot_tasks does: as "
+    "soon as all have ended, or after timeout_seconds with what is known by then; if some are unfinished, call "
+    "it again with their ids."
 )
 
 _READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
@@ -56,24 +75,8 @@ def create_server(reader: Reader, token_of: TokenOf) -> MCPServer[Any]:
         reader: Looks the tasks up; may be shared by several servers.
         token_of: Says with whose token a call is made.
     """
-
-    def token(ctx: AnyContext) -> str:
-        found = token_of(ctx.headers)
-        if found is None:
-            raise TokenMissing
-        return found
-
-    async def get_headshot_task(request: RetrieveTask, ctx: Context) -> Annotated[CallToolResult, HeadshotTask]:
-        task = await reader.task(request, token(ctx))
-        answer = task.model_copy(update={"next_step": _next_step([task])})
-        return _result(answer, [answer], answer.next_step)
-
-    async def get_headshot_tasks(request: RetrieveTasks, ctx: Context) -> Annotated[CallToolResult, HeadshotTasks]:
-        tasks = await reader.tasks(request, token(ctx))
-        answer = HeadshotTasks(tasks=tasks, next_step=_next_step(tasks))
-        return _result(answer, tasks, answer.next_step)
-
-    return MCPServer(
+    offer = Offer(reader, token_of)
+    server: MCPServer[Any] = MCPServer(
         NAME,
         title="AI headshots",
         version=__version__,
@@ -81,13 +84,81 @@ def create_server(reader: Reader, token_of: TokenOf) -> MCPServer[Any]:
         website_url="https://github.com/headshots-mcp/headshots-mcp",
         log_level="WARNING",
         subscriptions=False,
+        extensions=[HeadshotTasksExtension(offer.wait_for_headshot_tasks.__name__, offer.look)],
         tools=[
-            RequestTool.of(get_headshot_task, title="Look up a headshot task", description=ONE, annotations=_READ_ONLY),
-            RequestTool.of(
-                get_headshot_tasks, title="Look up headshot tasks", description=MANY, annotations=_READ_ONLY
-            ),
+            RequestTool.of(offer.get_headshot_task, title="Look up a headshot task", description=ONE),
+            RequestTool.of(offer.get_headshot_tasks, title="Look up headshot tasks", description=MANY),
+            RequestTool.of(offer.wait_for_headshot_tasks, title="Wait for headshot tasks", description=WAIT),
         ],
     )
+    server.resource(
+        "headshots://tasks/{id}",
+        name="headshot_task",
+        title="Record of a headshot task",
+        description="The whole record of one task as the API gives it: the request, the response, the trace id.",
+        mime_type="application/json",
+    )(offer.record)
+    return server
+
+
+class Offer:
+    """What the server offers: the tools and the resource, each a method, for one reader and its callers."""
+
+    def __init__(self, reader: Reader, token_of: TokenOf) -> None:
+        self._reader = reader
+        self._token_of = token_of
+
+    async def get_headshot_task(self, request: RetrieveTask, ctx: Context) -> Annotated[CallToolResult, HeadshotTask]:
+        """Look one task up."""
+        task = await self._reader.task(request, self._token(ctx.headers))
+        answer = task.model_copy(update={"next_step": _next_step([task])})
+        return _result(answer, [answer], answer.next_step)
+
+    async def get_headshot_tasks(
+        self, request: RetrieveTasks, ctx: Context
+    ) -> Annotated[CallToolResult, HeadshotTasks]:
+        """Look several tasks up."""
+        return tasks_result(await self._reader.tasks(request, self._token(ctx.headers)))
+
+    async def wait_for_headshot_tasks(
+        self, request: WaitForTasks, ctx: Context
+    ) -> Annotated[CallToolResult, HeadshotTasks]:
+        """Wait for tasks, and report progress to a caller who asked for that."""
+
+        async def report(elapsed: float, message: str) -> None:
+            await ctx.report_progress(elapsed, request.timeout_seconds, message)
+
+        waited = await wait(self._reader, request, self._token(ctx.headers), report)
+        return tasks_result(waited.tasks, waited.failure)
+
+    async def look(self, request: RetrieveTasks, headers: Mapping[str, str] | None, age: float) -> CallToolResult | str:
+        """Look once for an MCP task that is `age` seconds old: its result if all have ended, else how far."""
+        try:
+            tasks = await self._reader.tasks(request, self._token(headers))
+        except Transient as error:
+            return str(error)
+        except LookupFailed as error:
+            return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
+        over = sum(task.is_over(age) for task in tasks)
+        return tasks_result(tasks) if over == len(tasks) else f"{over} of {len(tasks)} finished"
+
+    async def record(self, id: str, ctx: Context) -> str:  # noqa: A002 -- the URI's own word
+        """Give one task's record as the API sends it."""
+        try:
+            body = await self._reader.raw(RetrieveTask(id=id), self._token(ctx.headers))
+        except ValidationError as error:
+            raise ResourceNotFoundError(explain(error)) from error
+        except LookupFailed as error:
+            raise ResourceError(str(error)) from error
+        if body is None:
+            raise ResourceNotFoundError("The API does not know this task id.")
+        return body.decode()
+
+    def _token(self, headers: Mapping[str, str] | None) -> str:
+        found = self._token_of(headers)
+        if found is None:
+            raise TokenMissing
+        return found
 
 
 class _RequestArguments(ArgModelBase):
@@ -103,7 +174,7 @@ class RequestTool(Tool):
     @classmethod
     def of(cls, fn: Callable[..., Awaitable[CallToolResult]], **kwargs: Any) -> Self:
         """Make a tool of `async def name(request: Model, ctx: Context)`."""
-        tool = cast("Self", cls.from_function(fn, **kwargs))
+        tool = cast("Self", cls.from_function(fn, annotations=_READ_ONLY, **kwargs))
         model: Any = get_type_hints(fn)["request"]
         tool.fn_metadata.arg_model = create_model(model.__name__, __base__=(model, _RequestArguments))
         tool.parameters = model.model_json_schema()
@@ -139,6 +210,11 @@ def explain(error: ValidationError) -> str:
 
 
 _REASONS = {
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "finite_number": "must be a number",
     "missing": "is required",
     "extra_forbidden": "is not an argument of this tool",
     "string_type": "must be a string",
@@ -149,6 +225,14 @@ _REASONS = {
     "too_short": "must name at least one task id",
     "too_long": "must name at most 1,000 task ids; ask for the others in another call",
 }
+
+
+def tasks_result(tasks: list[HeadshotTask], failure: LookupFailed | None = None) -> CallToolResult:
+    """Answer with several tasks, and say so if the last look at them failed."""
+    next_step = _next_step(tasks)
+    if failure and next_step:
+        next_step = f"{next_step} The last look failed: {failure}"
+    return _result(HeadshotTasks(tasks=tasks, next_step=next_step), tasks, next_step)
 
 
 def _result(answer: HeadshotTask | HeadshotTasks, tasks: list[HeadshotTask], next_step: str | None) -> CallToolResult:
@@ -182,7 +266,7 @@ def _next_step(tasks: list[HeadshotTask]) -> str | None:
     unfinished = sum(task.status in ("pending", "processing") for task in tasks)
     if unfinished:
         which = "Not finished" if len(tasks) == 1 else f"{unfinished} of {len(tasks)} not finished"
-        return f"{which}: ask again in {POLL_SECONDS} seconds."
+        return f"{which}: call wait_for_headshot_tasks."
     if any(task.status == "unavailable" for task in tasks):
         return "Some could not be looked up now; their error says why."
     if any(task.status == "not_found" for task in tasks):

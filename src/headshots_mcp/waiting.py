@@ -1,0 +1,115 @@
+"""Waits for tasks: looks again, ever more slowly, until all have ended or the time is up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from headshots_mcp.errors import LookupFailed, Transient
+from headshots_mcp.models import HeadshotTask, RetrieveTasks
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from headshots_mcp.models import WaitForTasks
+    from headshots_mcp.reader import Reader
+
+FIRST_PAUSE, LONGEST_PAUSE, SLOWER = 2.0, 8.0, 1.5
+REPORT_EVERY = 5.0
+
+
+async def wait(
+    reader: Reader,
+    request: WaitForTasks,
+    token: str,
+    report: Callable[[float, str], Awaitable[None]],
+) -> Wait:
+    """Look until every task is final or `timeout_seconds` are over; only what is not final is asked for.
+
+    Args:
+        reader: Looks the tasks up.
+        request: The ids, and how many seconds to wait at most.
+        token: With whose token to ask.
+        report: Called at every round and every five seconds with the seconds gone by and how far it is.
+
+    Raises:
+        LookupFailed: If nothing is known of any task and asking again would not help.
+    """
+    waiting = Wait(list(dict.fromkeys(request.ids)), anyio.current_time())
+    with anyio.move_on_after(request.timeout_seconds):
+        async with anyio.create_task_group() as group:
+            group.start_soon(waiting.keep_reporting, report)
+            await waiting.look_until_final(reader, token, report)
+            group.cancel_scope.cancel()
+    if waiting.failure and not waiting.known and not isinstance(waiting.failure, Transient):
+        raise waiting.failure
+    return waiting
+
+
+@dataclass
+class Wait:
+    """What is known so far of the tasks somebody waits for.
+
+    `failure` is that of the last look, if it failed; `age` how many seconds after the first look it was.
+    """
+
+    ids: list[str]
+    began: float
+    known: dict[str, HeadshotTask] = field(default_factory=dict)
+    failure: LookupFailed | None = None
+    age: float = 0.0
+    reported: float = -1.0
+
+    @property
+    def tasks(self) -> list[HeadshotTask]:
+        """The tasks in the order of first mention; one that never could be looked up is `unavailable`."""
+        return [self.known.get(id_) or HeadshotTask.unavailable(id_, self.failure) for id_ in self.ids]
+
+    @property
+    def unfinished(self) -> list[str]:
+        """The ids that are worth another look."""
+        return [id_ for id_ in self.ids if id_ not in self.known or not self.known[id_].is_over(self.age)]
+
+    async def look_until_final(
+        self, reader: Reader, token: str, report: Callable[[float, str], Awaitable[None]]
+    ) -> None:
+        """Look at what is unfinished, pause, and look again, until nothing is or looking cannot help."""
+        pause = FIRST_PAUSE
+        while self.unfinished:
+            await self._look(reader, token)
+            await self.report(report)
+            wanted = self.failure.retry_after or 0.0 if isinstance(self.failure, Transient) else 0.0
+            hopeless = self.failure is not None and not isinstance(self.failure, Transient)
+            until = anyio.current_time() + max(pause, wanted)
+            if not self.unfinished or hopeless or (wanted and until >= anyio.current_effective_deadline()):
+                return
+            await anyio.sleep_until(until)
+            pause = min(pause * SLOWER, LONGEST_PAUSE)
+
+    async def keep_reporting(self, report: Callable[[float, str], Awaitable[None]]) -> None:
+        """Report every few seconds, however long a look or a pause takes."""
+        while True:
+            await anyio.sleep(REPORT_EVERY)
+            await self.report(report)
+
+    async def report(self, report: Callable[[float, str], Awaitable[None]]) -> None:
+        """Say how far it is, unless that moment was reported already: progress has to rise."""
+        elapsed = anyio.current_time() - self.began
+        if elapsed > self.reported:
+            self.reported = elapsed
+            done = len(self.ids) - len(self.unfinished)
+            await report(elapsed, f"{done} of {len(self.ids)} finished")
+
+    async def _look(self, reader: Reader, token: str) -> None:
+        try:
+            tasks = await reader.tasks(RetrieveTasks(ids=self.unfinished), token)
+            self.age = anyio.current_time() - self.began
+        except LookupFailed as error:
+            self.failure = error
+            return
+        self.failure = None
+        self.known.update(
+            (task.id, task) for task in tasks if task.status != "unavailable" or task.id not in self.known
+        )
