@@ -15,10 +15,10 @@ from headshots_mcp import NAME, __version__
 from headshots_mcp.sandbox import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 
 if TYPE_CHECKING:
+    from mcp.shared.dispatcher import ProgressFnT
     from mcp_types import CallToolResult
 
 TIME_LIMIT = 23.0
-LOOK_EVERY = 2.0
 
 
 def run_demo() -> int:
@@ -70,7 +70,8 @@ class Demo:
         for tool in tools:
             print(f"    {tool.name}: {tool.title}")
         print()
-        self._expect("two tools", met=[tool.name for tool in tools] == ["get_headshot_task", "get_headshot_tasks"])
+        names = [tool.name for tool in tools]
+        self._expect("three tools", met=names == ["get_headshot_task", "get_headshot_tasks", "wait_for_headshot_tasks"])
 
     async def _look_up(self, client: Client) -> None:
         one = await self._call(client, "get_headshot_task", {"id": SUCCEEDED})
@@ -80,27 +81,29 @@ class Demo:
         self._expect("four states", met=states == ["succeeded", "processing", "failed", "not_found"])
 
     async def _follow(self, client: Client) -> None:
-        states: list[str] = []
-        while "succeeded" not in states:
-            if states:
-                await anyio.sleep(LOOK_EVERY)
-            look = await self._call(client, "get_headshot_task", {"id": LIVING})
-            states.append(str(_structured(look).get("status")))
-        self._expect(
-            "a life from pending to succeeded",
-            met=list(dict.fromkeys(states)) == ["pending", "processing", "succeeded"],
-        )
+        """Wait for the living task, and show the progress as it comes."""
+
+        async def report(progress: float, total: float | None, message: str | None) -> None:
+            print(f"    {progress:4.1f} of {total:g} s: {message}", flush=True)
+
+        one = await self._call(client, "get_headshot_task", {"id": LIVING})
+        self._expect("a living task that has just begun", met=_structured(one).get("status") == "pending")
+        waited = await self._call(client, "wait_for_headshot_tasks", {"ids": [LIVING, SUCCEEDED]}, report)
+        states = [task["status"] for task in _structured(waited).get("tasks", [])]
+        self._expect("a living task that has succeeded", met=states == ["succeeded", "succeeded"])
 
     async def _be_refused(self, client: Client) -> None:
         asked = len(self._sandbox.requests)
         refused = await self._call(client, "get_headshot_task", {"id": ""})
         self._expect("a refusal", met=bool(refused.is_error) and len(self._sandbox.requests) == asked)
 
-    async def _call(self, client: Client, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+    async def _call(
+        self, client: Client, tool: str, arguments: dict[str, Any], report: ProgressFnT | None = None
+    ) -> CallToolResult:
         """Call a tool; print what was asked, what came back and what it cost upstream."""
         before = len(self._sandbox.requests)
         print(f"> {tool} {json.dumps(arguments)}")
-        result = await client.call_tool(tool, arguments)
+        result = await client.call_tool(tool, arguments, progress_callback=report)
         text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
         outcome = "refused: " if result.is_error else ""
         print("    " + (outcome + text).replace("\n", "\n    "))
