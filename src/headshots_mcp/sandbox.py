@@ -95,7 +95,9 @@ class Sandbox:
     @contextmanager
     def serve(self) -> Iterator[str]:
         """Serve on a free loopback port, in a thread, until the block is left; gives the base URL."""
-        config = uvicorn.Config(self.app, log_config=None, access_log=False, lifespan="off", ws="none")
+        config = uvicorn.Config(
+            self.app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_keep_alive=75
+        )
         server = uvicorn.Server(config)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

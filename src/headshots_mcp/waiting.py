@@ -60,7 +60,7 @@ class Wait:
     known: dict[str, HeadshotTask] = field(default_factory=dict)
     failure: LookupFailed | None = None
     age: float = 0.0
-    reported: float = -1.0
+    reported: float | None = None
 
     @property
     def tasks(self) -> list[HeadshotTask]:
@@ -91,13 +91,15 @@ class Wait:
     async def keep_reporting(self, report: Callable[[float, str], Awaitable[None]]) -> None:
         """Report every few seconds, however long a look or a pause takes."""
         while True:
-            await anyio.sleep(REPORT_EVERY)
-            await self.report(report)
+            reported = self.reported
+            await anyio.sleep_until(self.began + (reported or 0.0) + REPORT_EVERY)
+            if reported == self.reported:
+                await self.report(report)
 
     async def report(self, report: Callable[[float, str], Awaitable[None]]) -> None:
         """Say how far it is, unless that moment was reported already: progress has to rise."""
         elapsed = anyio.current_time() - self.began
-        if elapsed > self.reported:
+        if self.reported is None or elapsed > self.reported:
             self.reported = elapsed
             done = len(self.ids) - len(self.unfinished)
             await report(elapsed, f"{done} of {len(self.ids)} finished")
