@@ -193,6 +193,7 @@ def test_a_browser_is_told_beforehand_that_it_may_ask(local: Server) -> None:
 
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+LOOKUP = {**PING, "method": "tools/call", "params": {"name": "get_headshot_task", "arguments": {"id": SUCCEEDED}}}
 
 
 @pytest.mark.parametrize(
@@ -280,6 +281,22 @@ async def test_on_loopback_a_caller_without_a_token_uses_that_of_the_environment
     assert sent == ["Bearer sandbox-operator", "Bearer sandbox-caller"]
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"host": "mcp.example.com"},
+        {"x-forwarded-for": "192.0.2.1"},
+        {"forwarded": "for=192.0.2.1"},
+        {"via": "1.1 proxy"},
+    ],
+)
+def test_a_caller_who_comes_through_a_proxy_does_not_get_the_token_of_the_environment(header: dict[str, str]) -> None:
+    with serving("--transport", "http", "--sandbox", "--allowed-host", "mcp.example.com") as server:
+        answer = httpx.post(f"{server.origin}/mcp", json=LOOKUP, headers={**JSON, **header})
+
+    assert "No API token came with this call" in answer.text
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_elsewhere_a_caller_has_to_bring_a_token(served: Served, transport: str) -> None:
     settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "ACEDATACLOUD_API_TOKEN": "sandbox-operator"}
@@ -320,9 +337,8 @@ def test_an_exposed_server_lets_in_the_hosts_and_origins_it_was_told() -> None:
 
 @pytest.mark.parametrize("header", ["Basic dXNlcjpwYXNz", "Bearer", "Bearer two words", "Bearer ä", "sandbox-token"])
 def test_what_is_no_bearer_token_is_not_passed_on(local: Server, header: str) -> None:
-    call = {**PING, "method": "tools/call", "params": {"name": "get_headshot_task", "arguments": {"id": SUCCEEDED}}}
     headers = {**JSON, "authorization": header.encode()}
-    answer = httpx.post(f"{local.origin}/mcp", json=call, headers=headers)  # type: ignore[arg-type]
+    answer = httpx.post(f"{local.origin}/mcp", json=LOOKUP, headers=headers)  # type: ignore[arg-type]
 
     assert "No API token came with this call" in answer.text
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_LEFT_BY_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _NO_CHECKS_OF_THE_SDK = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
@@ -104,8 +105,9 @@ def _token_of_the_caller(shared: str | None) -> TokenOf:
     """Take the token of the very request that carries the call, else the shared one if there is one."""
 
     def token_of(headers: Mapping[str, str] | None) -> str:
-        given = (headers or {}).get("authorization", "")
-        if not given and shared:
+        headers = headers or {}
+        given = headers.get("authorization", "")
+        if not given and shared and _is_local(headers):
             return shared
         token = bearer_token(given) if given[:7].lower() == "bearer " else None
         if token is None:
@@ -113,6 +115,12 @@ def _token_of_the_caller(shared: str | None) -> TokenOf:
         return token
 
     return token_of
+
+
+def _is_local(headers: Mapping[str, str]) -> bool:
+    """Tell whether a call was meant for this machine and did not come through a proxy on it."""
+    match = _HOST.fullmatch(headers.get("host", "").lower())
+    return match is not None and match[1] in LOOPBACK and not any(name in headers for name in _LEFT_BY_PROXIES)
 
 
 class OneAnswer:

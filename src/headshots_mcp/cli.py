@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -37,6 +37,7 @@ example:
 
 KEEPALIVE = 75
 GRACE = 3
+MAX_OPEN_FILES = 65_536
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -144,7 +145,7 @@ def _port(text: str) -> int:
 
 def _serve_stdio(settings: Settings) -> None:
     if sys.stdin is None or sys.stdout is None:
-        sys.exit("headshots-mcp: stdio needs stdin and stdout, and one of them is closed")
+        raise SettingsRefused("stdio needs stdin and stdout, and one of them is closed")
     import anyio  # noqa: PLC0415 -- a refusal need not wait for these imports
 
     from headshots_mcp.client import HeadshotsClient  # noqa: PLC0415
@@ -193,6 +194,7 @@ def _serve_http(settings: Settings, flags: argparse.Namespace) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             ws="none",
             timeout_keep_alive=KEEPALIVE,
             timeout_graceful_shutdown=GRACE,
@@ -222,5 +224,7 @@ def _allow_many_connections() -> None:
         import resource  # noqa: PLC0415 -- not on Windows
     except ImportError:
         return
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
