@@ -29,6 +29,11 @@ environment:
   HEADSHOTS_TIMEOUT          seconds a lookup may take in all, 1 to 300 (default: 20)
   HEADSHOTS_LOG_LEVEL        DEBUG, INFO, WARNING (default), ERROR or CRITICAL; logs go to stderr
 
+what goes where:
+  Task ids and the token go to the API and to nobody else; its answers go to the host that asked. Over HTTP every
+  caller's own "Authorization: Bearer" is passed on to the API as the token of that call. The token of the environment
+  serves callers without one only on this machine, never those who come from elsewhere or through a proxy.
+
 example:
   ACEDATACLOUD_API_TOKEN=... headshots-mcp
   headshots-mcp --sandbox    no account needed: a made-up API on this machine
