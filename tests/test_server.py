@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import bpe_openai
 import jsonschema
 import pytest
+from mcp import MCPError
 from mcp.client import Client
-from mcp.shared.exceptions import MCPError
-from mcp_types import TextResourceContents
+from mcp_types import INVALID_PARAMS, TextResourceContents
 from starlette.responses import JSONResponse
 
 from headshots_mcp.client import HeadshotsClient
@@ -276,3 +276,15 @@ async def test_a_crash_of_our_own_shows_nothing_of_its_inside(served: Served, ca
             result = await client.call_tool("get_headshot_task", {"id": "t"})
 
     assert text_of(result) == "Error executing tool get_headshot_task"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_prompt_nobody_has_is_a_wrong_parameter_and_leaves_no_traceback(
+    served: Served, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(served.base_url, mode=mode) as client:
+        with pytest.raises(MCPError) as refused:
+            await client.get_prompt("a-secret-name")
+
+    assert (refused.value.code, refused.value.message) == (INVALID_PARAMS, "Unknown prompt: this server has none.")
+    assert not caplog.records

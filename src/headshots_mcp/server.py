@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_type_hints
 
+from mcp import MCPError
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import (
     ResourceError,
@@ -14,7 +15,7 @@ from mcp.server.mcpserver.exceptions import (
 )
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from mcp_types import INVALID_PARAMS, CallToolResult, TextContent, ToolAnnotations
 from pydantic import ValidationError, create_model
 
 from headshots_mcp import NAME, __version__
@@ -76,7 +77,7 @@ def create_server(reader: Reader, token_of: TokenOf) -> MCPServer[Any]:
         token_of: Says with whose token a call is made.
     """
     offer = Offer(reader, token_of)
-    server: MCPServer[Any] = MCPServer(
+    server = _WithoutPrompts(
         NAME,
         title="AI headshots",
         version=__version__,
@@ -159,6 +160,13 @@ class Offer:
         if found is None:
             raise TokenMissing
         return found
+
+
+class _WithoutPrompts(MCPServer[Any]):
+    """A server that knows no prompt and says so; the SDK's own answer is a crash, with its traceback on stderr."""
+
+    async def get_prompt(self, *_: Any, **__: Any) -> NoReturn:
+        raise MCPError(code=INVALID_PARAMS, message="Unknown prompt: this server has none.")
 
 
 class _RequestArguments(ArgModelBase):
