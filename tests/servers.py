@@ -22,6 +22,10 @@ class Server(NamedTuple):
     origin: str
     errors: deque[str]
 
+    @property
+    def address(self) -> str:
+        return self.origin.removeprefix("http://")
+
 
 @contextmanager
 def serving(

@@ -28,6 +28,8 @@ environment:
   ACEDATACLOUD_API_BASE_URL  where the API lives (default: https://api.acedata.cloud)
   HEADSHOTS_TIMEOUT          seconds a lookup may take in all, 1 to 300 (default: 20)
   HEADSHOTS_LOG_LEVEL        DEBUG, INFO, WARNING (default), ERROR or CRITICAL; logs go to stderr
+  HEADSHOTS_ALLOWED_HOSTS    like --allowed-host, with commas between
+  HEADSHOTS_ALLOWED_ORIGINS  like --allowed-origin, with commas between
 
 what goes where:
   Task ids and the token go to the API and to nobody else; its answers go to the host that asked. Over HTTP every
