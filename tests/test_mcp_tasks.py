@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from mcp_types import HEADER_MISMATCH
 
 from headshots_mcp.faults import error_answer
 from headshots_mcp.mcp_tasks import LONGEST_ID
@@ -154,7 +156,9 @@ def test_cancelling_is_acknowledged_and_changes_nothing_upstream(served: Served)
     ["", "none", SUCCEEDED, "headshots.", "headshots.AAAA", "headshots.eNqLjgUAARUAuQ", "headshots.ä", "headshots.%00"],
 )
 def test_a_task_of_somebody_else_is_a_wrong_parameter(served: Served, method: str, task_id: str) -> None:
-    error = served.ask(method, {"taskId": task_id, "inputResponses": {}}, headers={**CALLER, "mcp-name": "x"})
+    error = served.ask(
+        method, {"taskId": task_id, "inputResponses": {}}, headers=CALLER | {"mcp-name": encoded(task_id)}
+    )
 
     assert error["code"] == -32602
 
@@ -208,3 +212,18 @@ def test_more_ids_than_a_header_can_carry_are_waited_for_in_the_call(served: Ser
 
     assert (few["resultType"], len(few["taskId"]) < LONGEST_ID) == ("task", True)
     assert (many["resultType"], len(many["structuredContent"]["tasks"])) == ("complete", 301)
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
+def test_a_header_that_names_another_task_is_refused(served: Served, method: str) -> None:
+    task_id = served.begin(FAILED)["taskId"]
+    error = served.ask(method, {"taskId": task_id}, headers=CALLER | {"mcp-name": "another"})
+
+    assert error["code"] == HEADER_MISMATCH
+    agreed = served.ask(method, {"taskId": task_id}, headers=CALLER | {"mcp-name": encoded(task_id)})
+    assert agreed["resultType"] == "complete"
+
+
+def encoded(value: str) -> str:
+    """A header's value as SEP-2243 lets a client write it."""
+    return f"=?base64?{base64.b64encode(value.encode()).decode()}?="

@@ -13,7 +13,8 @@ from mcp.server.context import CallNext, ServerRequestContext
 from mcp.server.extension import Extension, MethodBinding
 from mcp.server.mcpserver.server import require_client_extension
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, CallToolRequestParams, CallToolResult, RequestParams
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
+from mcp_types import HEADER_MISMATCH, INVALID_PARAMS, CallToolRequestParams, CallToolResult, RequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field, ValidationError
 
@@ -118,9 +119,16 @@ class HeadshotTasksExtension(Extension):
         capabilities = ctx.session.client_capabilities
         return bool(capabilities and capabilities.extensions and self.identifier in capabilities.extensions)
 
-    async def _get(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
+    def _task(self, ctx: Context, params: TaskParams) -> TaskRef:
+        """Read the task a request is about; the header by which a proxy sends it on has to agree (SEP-2243)."""
         require_client_extension(ctx, self.identifier)
-        ref = TaskRef.decode(params.task_id)
+        named = decode_header_value(getattr(ctx.request, "headers", {}).get(MCP_NAME_HEADER))
+        if named not in (None, params.task_id):
+            raise MCPError(HEADER_MISMATCH, "The header Mcp-Name names another task than taskId.")
+        return TaskRef.decode(params.task_id)
+
+    async def _get(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
+        ref = self._task(ctx, params)
         age = datetime.now(timezone.utc).timestamp() - ref.created_at
         found = await self._look(RetrieveTasks(ids=ref.ids), getattr(ctx.request, "headers", None), age)
         if isinstance(found, str):
@@ -130,6 +138,5 @@ class HeadshotTasksExtension(Extension):
 
     async def _acknowledge(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
         """Take note. A generation cannot be cancelled, so `tasks/get` goes on telling how it really is."""
-        require_client_extension(ctx, self.identifier)
-        TaskRef.decode(params.task_id)
+        self._task(ctx, params)
         return {"resultType": "complete"}
