@@ -23,6 +23,10 @@ class Server(NamedTuple):
     errors: deque[str]
 
     @property
+    def port(self) -> int:
+        return int(self.origin.rpartition(":")[2])
+
+    @property
     def address(self) -> str:
         return self.origin.removeprefix("http://")
 
@@ -54,7 +58,7 @@ def serving(
                 assert line, seen
                 seen += line
             reader.start()
-            yield Server(process, match[1], errors)
+            yield Server(process, match[1].replace("0.0.0.0", "127.0.0.1"), errors)
         finally:
             process.kill()
             if reader.ident:

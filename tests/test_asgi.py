@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 from collections import defaultdict
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
@@ -24,6 +24,7 @@ from headshots_mcp import __version__
 from headshots_mcp.cli import _allow_many_connections
 from headshots_mcp.sandbox import SUCCEEDED, UNKNOWN
 from tests.conftest import text_of
+from tests.servers import Server, serving
 from tests.test_stdio import COMMAND, environment
 
 if TYPE_CHECKING:
@@ -32,38 +33,6 @@ if TYPE_CHECKING:
     from tests.conftest import Served
 
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
-
-
-class Server(NamedTuple):
-    """A server process and the origin it serves."""
-
-    process: subprocess.Popen[str]
-    origin: str
-
-    @property
-    def port(self) -> int:
-        return int(self.origin.rpartition(":")[2])
-
-
-@contextmanager
-def serving(*flags: str, **settings: str) -> Iterator[Server]:
-    """A server process over HTTP on a free port, ended with the block if it has not ended before."""
-    with subprocess.Popen(
-        [*COMMAND, "--port", "0", *flags],
-        env=environment(**settings),
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    ) as process:
-        try:
-            assert process.stderr is not None
-            line = process.stderr.readline()
-            match = re.search(r"serves (http://\S+?:\d+)/", line)
-            assert match, line
-            yield Server(process, match[1].replace("0.0.0.0", "127.0.0.1"))
-        finally:
-            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -390,10 +359,10 @@ async def test_it_ends_within_seconds_and_without_a_word(number: signal.Signals)
             stack.enter_context(socket.create_connection(("127.0.0.1", server.port))).sendall(request)
         await wait_until_asked(server)
         server.process.send_signal(number)
-        _, errors = server.process.communicate(timeout=5)
+        server.process.wait(timeout=5)
 
     assert server.process.returncode == -number
-    assert errors == ""
+    assert list(server.errors) == []
 
 
 def open_call(port: int, version: str) -> bytes:

@@ -11,7 +11,8 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 
 from headshots_mcp.sandbox import TOKEN, UNKNOWN
-from tests.test_asgi import connect, serving
+from tests.servers import serving
+from tests.test_asgi import connect
 from tests.test_stdio import COMMAND, INITIALIZE, ask, environment, running
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from headshots_mcp.faults import error_answer
 from headshots_mcp.mcp_tasks import LONGEST_ID
 from headshots_mcp.sandbox import FAILED, LIVING, SUCCEEDED, UNKNOWN, Sandbox
 from tests.conftest import CDN
-from tests.test_asgi import JSON, Server, serving
+from tests.servers import Server, serving
+from tests.test_asgi import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
