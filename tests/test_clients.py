@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headshots_mcp import NAME
-from headshots_mcp.sandbox import FAILED, GALLERY, SUCCEEDED
+from headshots_mcp.sandbox import FAILED, GALLERY, LIVING, SUCCEEDED, UNKNOWN
 from tests.conftest import REPOSITORY
 from tests.servers import serving
+from tests.test_mcp_tasks import TOOL, ask_modern
 from tests.test_stdio import COMMAND, environment
 
 if TYPE_CHECKING:
@@ -70,13 +71,19 @@ def python() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def typescript() -> list[str]:
-    """The TypeScript SDK 1.x, which most hosts are made with."""
+def node() -> str:
+    """Node, with the packages of this folder installed."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("needs node and npm")
     install = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
     subprocess.run(install, cwd=CLIENTS, check=True, timeout=200)
+    return node
+
+
+@pytest.fixture(scope="module")
+def typescript(node: str) -> list[str]:
+    """The TypeScript SDK 1.x, which most hosts are made with."""
     return [node, str(CLIENTS / "typescript.mjs")]
 
 
@@ -112,11 +119,51 @@ def test_a_client_of_another_sdk_lists_the_tools_and_calls_them(
     assert found["refused"] == {"structured": None, "text": "id: must not be empty", "error": True}
 
 
-def run(command: list[str]) -> Any:
+WAITS = {"finished": [SUCCEEDED], "living": [LIVING, FAILED]}
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+def test_a_client_that_speaks_mcp_tasks_is_given_tasks_and_polls_them(origin: str, transport: str) -> None:
+    if UV is None:
+        pytest.skip("needs uv, for an environment of its own")
+    own = ["--no-project", "--isolated", "--python", sys.executable]
+    own += ["--with", "fastmcp==4.1.2", "--with", "fastmcp-tasks==4.1.2"]
+    target = [*COMMAND, "--sandbox"] if transport == "stdio" else [f"{origin}/mcp"]
+    found = run([UV, "run", "-q", *own, "python", str(CLIENTS / "tasks.py"), transport, *target], WAITS)
+
+    assert found == {
+        "finished": {"task": True, "first": "completed", "states": ["succeeded"]},
+        "living": {"task": True, "first": "working", "states": ["succeeded", "failed"]},
+        "transparent": "succeeded",
+    }
+
+
+def test_what_is_said_of_tasks_obeys_the_schema_of_the_extension(origin: str, node: str) -> None:
+    def of(method: str, **params: Any) -> dict[str, Any]:
+        result: dict[str, Any] = ask_modern(origin, method, params)
+        return result
+
+    tasks = [of("tools/call", name=TOOL, arguments={"ids": ids}) for ids in ([SUCCEEDED], [UNKNOWN, FAILED])]
+    ids = [task["taskId"] for task in tasks]
+    results = {
+        "CreateTaskResultV2Schema": tasks,
+        "GetTaskResultV2Schema": [of("tasks/get", taskId=task_id) for task_id in ids],
+        "CancelTaskResultV2Schema": [of("tasks/cancel", taskId=task_id) for task_id in ids],
+        "UpdateTaskResultV2Schema": [of("tasks/update", taskId=task_id, inputResponses={}) for task_id in ids],
+    }
+    checked = subprocess.run(
+        [node, str(CLIENTS / "schema.mjs")], input=json.dumps(results), capture_output=True, text=True, check=True
+    )
+
+    assert [found["status"] for found in results["GetTaskResultV2Schema"]] == ["completed", "working"]
+    assert json.loads(checked.stdout) == {"checked": 8, "wrong": []}
+
+
+def run(command: list[str], calls: dict[str, Any] = CALLS) -> Any:
     """What a client prints, with the sandbox's address replaced by its name."""
     ended = subprocess.run(
         command,
-        env=environment(CALLS=json.dumps(CALLS)),
+        env=environment(CALLS=json.dumps(calls)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

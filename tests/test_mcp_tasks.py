@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import pytest
@@ -26,38 +26,36 @@ TOOL = "wait_for_headshot_tasks"
 CALLER = {"authorization": "Bearer sandbox-caller"}
 
 
-class Served:
+def ask_modern(
+    origin: str, method: str, params: dict[str, Any], *, declared: bool = True, headers: dict[str, str] = CALLER
+) -> Any:
+    """Send one request of the modern protocol; gives its result or its error."""
+    version = "2026-07-28"
+    capabilities: dict[str, Any] = {"extensions": {EXTENSION: {}}} if declared else {}
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+    }
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+    name = params.get("name") or params.get("taskId", "")
+    routing = {"mcp-protocol-version": version, "mcp-method": method, "mcp-name": name}
+    answer = httpx.post(f"{origin}/mcp", json=body, headers={**JSON, **routing, **headers}, timeout=30)
+    text = answer.text
+    if answer.headers["content-type"].startswith("text/event-stream"):
+        text = text.split("data: ", 1)[1].split("\n")[0]
+    document = json.loads(text)
+    return document.get("result") or document["error"]
+
+
+class Served(NamedTuple):
     """A server process that shares no token, and the sandbox it asks."""
 
-    def __init__(self, sandbox: Sandbox, server: Server) -> None:
-        self.sandbox = sandbox
-        self.server = server
+    sandbox: Sandbox
+    server: Server
 
-    def ask(
-        self,
-        method: str,
-        params: dict[str, Any],
-        *,
-        declared: bool = True,
-        version: str = "2026-07-28",
-        headers: dict[str, str] = CALLER,
-    ) -> Any:
-        """Send one request of the modern protocol; gives its result or its error."""
-        capabilities: dict[str, Any] = {"extensions": {EXTENSION: {}}} if declared else {}
-        meta = {
-            "io.modelcontextprotocol/protocolVersion": version,
-            "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
-            "io.modelcontextprotocol/clientCapabilities": capabilities,
-        }
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
-        name = params.get("name") or params.get("taskId", "")
-        routing = {"mcp-protocol-version": version, "mcp-method": method, "mcp-name": name}
-        answer = httpx.post(f"{self.server.origin}/mcp", json=body, headers={**JSON, **routing, **headers}, timeout=30)
-        text = answer.text
-        if answer.headers["content-type"].startswith("text/event-stream"):
-            text = text.split("data: ", 1)[1].split("\n")[0]
-        document = json.loads(text)
-        return document.get("result") or document["error"]
+    def ask(self, method: str, params: dict[str, Any], **options: Any) -> Any:
+        return ask_modern(self.server.origin, method, params, **options)
 
     def begin(self, *ids: str, **options: Any) -> Any:
         return self.ask("tools/call", {"name": TOOL, "arguments": {"ids": list(ids)}}, **options)
