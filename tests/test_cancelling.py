@@ -47,7 +47,8 @@ async def test_progress_comes_over_every_transport(served: Served, transport: st
     reports = []
 
     async def report(progress: float, total: float | None, message: str | None) -> None:
-        reports.append((round(progress), total, message))
+        reports.append(progress)
+        assert (total, message) == (3, "0 of 1 finished")
 
     async def wait(connection: AbstractAsyncContextManager[Client]) -> None:
         async with connection as client:
@@ -60,7 +61,8 @@ async def test_progress_comes_over_every_transport(served: Served, transport: st
         with serving("--transport", "http", **settings(served)) as http:
             await wait(connect(http, transport))
 
-    assert reports == [(0, 3, "0 of 1 finished"), (2, 3, "0 of 1 finished")]
+    assert len(reports) == 2
+    assert 0 <= reports[0] < reports[1] < 3
 
 
 def test_a_client_that_asks_for_no_progress_gets_none(served: Served) -> None:
