@@ -31,7 +31,7 @@ GALLERY = "sandbox-gallery"
 FAILED = "sandbox-failed"
 
 # Seconds after its first lookup at which the living task goes on.
-PROCESSING_AFTER, SUCCEEDED_AFTER = 3.0, 10.0
+PROCESSING_AFTER, SUCCEEDED_AFTER = 3.0, 9.0
 
 _RECORD_TRACE = "5a6b0fc0-8d35-4a3c-9d0e-d9e1b3a1f0c4"
 # What sets the two documented records apart: `_id`, `created_at`, `trace_id`.
