@@ -58,7 +58,7 @@ def serving(
                 assert line, seen
                 seen += line
             reader.start()
-            yield Server(process, match[1].replace("0.0.0.0", "127.0.0.1"), errors)
+            yield Server(process, re.sub("//[^:[]*[a-z][^:]*:|//0.0.0.0:", "//127.0.0.1:", match[1]), errors)
         finally:
             process.kill()
             if reader.ident:

@@ -235,9 +235,7 @@ async def test_a_wrong_token_is_refused_by_the_api(served: Served) -> None:
     async with connected(served.base_url, token="somebody-elses") as client:
         result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
 
-    assert text_of(result).endswith(
-        f"Set a valid ACEDATACLOUD_API_TOKEN. (HTTP 401, code invalid_token, trace id {TRACE})"
-    )
+    assert text_of(result).endswith(f"Authorization header. (HTTP 401, code invalid_token, trace id {TRACE})")
 
 
 async def test_an_api_that_cannot_be_reached_is_said_so(unused_port: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
+from base64 import urlsafe_b64encode
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -160,6 +162,44 @@ def test_a_task_of_somebody_else_is_a_wrong_parameter(served: Served, method: st
     )
 
     assert error["code"] == -32602
+
+
+def packed(text: str, level: int = 9) -> str:
+    return "headshots." + urlsafe_b64encode(zlib.compress(text.encode(), level)).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[Infinity,"a"]',
+        '[1000000000000000000000000000000,"a"]',
+        '[99999999999,"a"]',
+        '[-1,"a"]',
+        '[true,"a"]',
+        '[1.5,"a"]',
+        '[1, "a"]',
+        "[1]",
+        '[1,""]',
+        '{"1":"a"}',
+        pytest.param('[1,"a"' + " " * 10_000_000 + "]", id="a bomb"),
+    ],
+)
+def test_a_task_that_was_tampered_with_is_a_wrong_parameter(served: Served, method: str, text: str) -> None:
+    assert served.ask(method, {"taskId": packed(text)})["code"] == -32602
+
+
+def test_a_replica_that_packs_otherwise_makes_ids_as_good(served: Served) -> None:
+    assert served.get(packed(f'[1,"{SUCCEEDED}"]', level=1))["status"] == "completed"
+
+
+def test_a_part_that_is_refused_ends_the_task_and_says_why(served: Served) -> None:
+    served.get(served.begin(SUCCEEDED)["taskId"])
+    served.sandbox.script("refused", (error_answer(401) for _ in count()))
+    found = served.get(served.begin(SUCCEEDED, "refused")["taskId"])
+
+    assert found["status"] == "completed"
+    assert [task["status"] for task in found["result"]["structuredContent"]["tasks"]] == ["succeeded", "unavailable"]
 
 
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])

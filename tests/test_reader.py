@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from headshots_mcp.errors import LookupFailed, TokenRejected
 from headshots_mcp.faults import error_answer
-from headshots_mcp.models import RetrieveTask
+from headshots_mcp.models import RetrieveTask, RetrieveTasks
 from headshots_mcp.sandbox import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from tests.conftest import connected, reading, text_of
 
@@ -86,7 +86,7 @@ async def test_a_part_that_fails_leaves_the_others_answered(served: Served) -> N
         },
     }
     assert last["status"] == "succeeded"
-    assert text_of(result).splitlines()[-1] == "Some could not be looked up now; their error says why."
+    assert text_of(result).splitlines()[-1] == "Some could not be looked up now; their error says why and what to do."
 
 
 async def test_if_every_part_fails_the_call_is_one_error(served: Served) -> None:
@@ -265,3 +265,60 @@ async def test_a_failed_lookup_is_one_line_of_the_log_with_code_and_trace_id(
     (line,) = caplog.messages
     assert line.startswith("lookup failed: The token does not cover AI headshots.")
     assert line.endswith("(HTTP 400, code token_mismatched, trace id 2cf86e86-22a4-46e1-ac2f-032c0f2a4e89)")
+
+
+async def test_a_batch_in_which_every_item_is_an_error_is_still_an_answer(served: Served) -> None:
+    error = {"code": "api_error", "message": "x"}
+    served.sandbox.script("a", [JSONResponse({"items": [{"id": "a", "error": error}]})])
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_tasks", {"ids": ["a"]})
+
+    assert result.structured_content is not None
+    assert result.structured_content["tasks"] == [
+        {"id": "a", "status": "unavailable", "image_urls": [], "error": error}
+    ]
+
+
+@pytest.mark.usefixtures("movable_clock")
+@pytest.mark.parametrize("batch", [False, True])
+async def test_two_callers_who_ask_the_same_at_once_do_not_share_an_answer(batch: bool) -> None:
+    sandbox = Sandbox()
+    held = Held(JSONResponse({"items": []} if batch else {}))
+    sandbox.script("t", [held])
+
+    async def ask(reader: Reader, token: str) -> None:
+        if batch:
+            await reader.tasks(RetrieveTasks(ids=["t"]), token)
+        else:
+            await reader.task(RetrieveTask(id="t"), token)
+
+    async with reading(sandbox) as reader, anyio.create_task_group() as group:
+        group.start_soon(ask, reader, TOKEN)
+        await held.asked.wait()
+        group.start_soon(ask, reader, "sandbox-another")
+        await anyio.sleep(1)
+        held.let_go.set()
+
+    tokens = [asked.headers["authorization"] for asked in sandbox.requests]
+    assert tokens == [f"Bearer {TOKEN}", "Bearer sandbox-another"]
+
+
+@pytest.mark.usefixtures("movable_clock")
+async def test_a_caller_with_more_time_does_not_fail_with_one_who_has_less() -> None:
+    sandbox = Sandbox()
+    sandbox.script("t", [error_answer(429, retry_after="3")])
+    outcomes: list[str] = []
+
+    async def ask(reader: Reader, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            try:
+                outcomes.append((await reader.task(RetrieveTask(id="t"), TOKEN)).status)
+            except LookupFailed as error:
+                outcomes.append(type(error).__name__)
+
+    async with reading(sandbox) as reader, anyio.create_task_group() as group:
+        for seconds in (1, 4):
+            group.start_soon(ask, reader, seconds)
+            await anyio.lowlevel.checkpoint()
+
+    assert sorted(outcomes) in (["RateLimited", "not_found"], ["not_found"], ["not_found", "not_found"])

@@ -185,6 +185,46 @@ async def test_a_thousand_tasks_cost_one_request_for_fifty_a_round() -> None:
     assert waited.seconds == 12
 
 
+async def test_a_part_that_is_refused_is_given_up_and_reported() -> None:
+    ids = [f"t{number}" for number in range(50)]
+    waited = Waited().script("t0", repeat(REFUSED))
+    result = await waited.call(*ids, UNKNOWN, timeout_seconds=12)
+
+    assert states(result) == ["unavailable"] * 50 + ["processing"]
+    assert "The API did not accept the token" in text_of(result)
+    assert [len(ids) for ids in waited.asked] == [50, 1, 1, 1, 1]
+
+
+async def test_a_part_that_is_rate_limited_is_left_alone_as_long_as_the_api_asks() -> None:
+    ids = [f"t{number}" for number in range(50)]
+    waited = Waited().script("t0", [BUSY])
+    result = await waited.call(*ids, UNKNOWN, timeout_seconds=40)
+
+    assert states(result)[0] == "not_found"
+    assert sorted(len(ids) for ids in waited.asked) == [1, 1, 1, 1, 50, 50]
+
+
+async def test_what_was_known_is_not_forgotten_because_a_later_look_at_it_fails() -> None:
+    ids = [f"t{number}" for number in range(50)]
+    running = JSONResponse({"items": [{"id": "t0", "response": {"status": "unknown"}}]})
+    waited = Waited().script("t0", chain([running], repeat(DOWN)))
+    result = await waited.call(*ids, UNKNOWN, timeout_seconds=8)
+
+    assert states(result)[0] == "processing"
+    assert "The last look failed: The API failed on its side." in text_of(result)
+
+
+async def test_an_api_that_is_silent_until_the_time_is_up_is_said_to_be_so() -> None:
+    class Silent(Response):
+        async def __call__(self, *_: Any) -> None:
+            await anyio.sleep_forever()
+
+    result = await Waited().script("t", [Silent()]).call("t", timeout_seconds=1)
+
+    assert states(result) == ["unavailable"]
+    assert text_of(result).startswith("t unavailable: 'The API did not answer in time.")
+
+
 async def test_a_caller_that_gives_up_ends_the_asking_at_once() -> None:
     sandbox = Sandbox()
     async with connected(sandbox) as client:

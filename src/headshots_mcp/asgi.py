@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from headshots_mcp.server import TokenOf
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-_LEFT_BY_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_LEFT_BY_PROXIES = ("forwarded", "via", "x-forwarded-", "x-real-ip", "x-client-ip", "true-client-ip", "cf-")
 _NO_CHECKS_OF_THE_SDK = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
@@ -51,18 +50,19 @@ def create_app() -> Starlette:
 
 
 def application(
-    settings: Settings, *, transport: Literal["http", "sse"] = "http", shares_token: bool = False
+    settings: Settings, *, transport: Literal["http", "sse"] = "http", loopback: str | None = None
 ) -> Starlette:
     """Make the application; it opens the one upstream client with its lifespan and closes it again.
 
     Args:
         settings: How to reach the API, and which hosts and origins are let in besides those of this machine.
         transport: "http" for /mcp with /sse beside it, "sse" for the latter alone.
-        shares_token: Whether a caller without a token may use that of the settings; for loopback binds only.
+        loopback: The address it is bound to, if that is of this machine alone: unless other hosts are let in
+            too, a caller without a token uses that of the settings.
     """
     client = HeadshotsClient(settings.base_url, silence_timeout=settings.timeout / 2)
     reader = Reader(client, timeout=settings.timeout)
-    server = create_server(reader, _token_of_the_caller(settings.token if shares_token else None))
+    server = create_server(reader, _token_of_the_caller)
     routes = server.sse_app(transport_security=_NO_CHECKS_OF_THE_SDK).routes
     methods = {"/health": "GET", "/sse": "GET", "/messages/": "POST"}
     if transport == "http":
@@ -79,11 +79,13 @@ def application(
                 async with server.session_manager.run():
                     yield
 
+    shared = settings.token if loopback and not settings.allowed_hosts else None
+    hosts = (*settings.allowed_hosts, *([loopback] if loopback else []))
     return Starlette(
         routes=[Route("/health", _health), *routes],
         middleware=[
             Middleware(OneAnswer),
-            Middleware(Gate, methods=methods, hosts=settings.allowed_hosts, origins=settings.allowed_origins),
+            Middleware(Gate, methods=methods, hosts=hosts, origins=settings.allowed_origins),
             # Whoever passed the gate may also read the answer.
             Middleware(
                 CORSMiddleware,
@@ -92,6 +94,7 @@ def application(
                 allow_headers=["*"],
                 expose_headers=["mcp-session-id"],
             ),
+            *([Middleware(SharedToken, token=shared)] if shared else []),
         ],
         lifespan=lifespan,
     )
@@ -101,26 +104,40 @@ async def _health(_request: Request) -> Response:
     return JSONResponse({"status": "ok", "version": __version__})
 
 
-def _token_of_the_caller(shared: str | None) -> TokenOf:
-    """Take the token of the very request that carries the call, else the shared one if there is one."""
-
-    def token_of(headers: Mapping[str, str] | None) -> str:
-        headers = headers or {}
-        given = headers.get("authorization", "")
-        if not given and shared and _is_local(headers):
-            return shared
-        token = bearer_token(given) if given[:7].lower() == "bearer " else None
-        if token is None:
-            raise TokenMissing(TokenMissing.says_over_http)
-        return token
-
-    return token_of
+def _token_of_the_caller(headers: Mapping[str, str] | None) -> str:
+    """Take the token of the very request that carries the call."""
+    given = (headers or {}).get("authorization", "")
+    token = bearer_token(given) if given[:7].lower() == "bearer " else None
+    if token is None:
+        raise TokenMissing(TokenMissing.says_over_http)
+    return token
 
 
-def _is_local(headers: Mapping[str, str]) -> bool:
-    """Tell whether a call was meant for this machine and did not come through a proxy on it."""
+class SharedToken:
+    """Gives a call from this very machine that brings no token the one of the settings."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._header = (b"authorization", f"Bearer {token}".encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, with the token if it may have it."""
+        if scope["type"] == "http" and _is_local(scope):
+            scope = {**scope, "headers": [*scope["headers"], self._header]}
+        await self._app(scope, receive, send)
+
+
+def _is_local(scope: Scope) -> bool:
+    """Tell whether a request without a token was meant for this machine and shows no trace of a proxy."""
+    headers = Headers(scope=scope)
     match = _HOST.fullmatch(headers.get("host", "").lower())
-    return match is not None and match[1] in LOOPBACK and not any(name in headers for name in _LEFT_BY_PROXIES)
+    return (
+        "authorization" not in headers
+        and scope["http_version"] != "1.0"
+        and match is not None
+        and match[1] in LOOPBACK
+        and not any(name.startswith(_LEFT_BY_PROXIES) for name in headers)
+    )
 
 
 class OneAnswer:

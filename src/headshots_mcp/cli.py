@@ -34,7 +34,8 @@ environment:
 what goes where:
   Task ids and the token go to the API and to nobody else; its answers go to the host that asked. Over HTTP every
   caller's own "Authorization: Bearer" is passed on to the API as the token of that call. The token of the environment
-  serves callers without one only on this machine, never those who come from elsewhere or through a proxy.
+  serves callers without one on this machine only: not where --allowed-host lets others in, nor for calls in which
+  a proxy shows. Behind a proxy that hides itself that cannot be told: set no token there.
 
 example:
   ACEDATACLOUD_API_TOKEN=... headshots-mcp
@@ -163,6 +164,8 @@ def _serve_stdio(settings: Settings) -> None:
         async with HeadshotsClient(settings.base_url, silence_timeout=settings.timeout / 2) as client:
             reader = Reader(client, timeout=settings.timeout)
             await create_server(reader, lambda _headers: settings.token).run_stdio_async()
+        # A name server that does not answer holds a thread nobody can end; there is nothing left to do anyway.
+        os._exit(0)
 
     try:
         anyio.run(serve)
@@ -192,8 +195,10 @@ def _serve_http(settings: Settings, flags: argparse.Namespace) -> None:
 
         from headshots_mcp.asgi import application  # noqa: PLC0415
 
-        app = application(settings, transport=flags.transport, shares_token=address.is_loopback)
-        origin = f"http://{f'[{address}]' if address.version == 6 else address}:{listener.getsockname()[1]}"
+        name = f"[{address}]" if address.version == 6 else str(address)
+        app = application(settings, transport=flags.transport, loopback=name if address.is_loopback else None)
+        called = name if address.is_loopback else settings.allowed_hosts[0].partition(":")[0]
+        origin = f"http://{called}:{listener.getsockname()[1]}"
         older = f"{origin}/sse" if flags.transport == "sse" else f"{origin}/mcp, and for older clients {origin}/sse"
         print(f"{NAME} {__version__} serves {older}", file=sys.stderr, flush=True)  # noqa: T201
         config = uvicorn.Config(

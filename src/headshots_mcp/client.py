@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
+import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -50,8 +50,10 @@ SILENCE_TIMEOUT = 10.0
 # Longer than the pauses of somebody who polls; httpx's own 5 s would mean a new connection for most looks.
 KEEPALIVE = 90.0
 MAX_BODY = 10 * 1024 * 1024
+# Several parts of a batch are under way at once.
+MAX_BATCH_BODY = 5 * 1024 * 1024
 # A few bytes of JSON can become a kilobyte of objects; commas tell how many there are before any is made.
-MAX_COMMAS = 250_000
+MAX_COMMAS = 100_000
 
 _log = logging.getLogger(__name__)
 
@@ -104,18 +106,18 @@ class HeadshotsClient:
         """
         return (await self._one(request, token))[0]
 
-    async def retrieve_raw(self, request: RetrieveTask, token: str) -> bytes | None:
+    async def retrieve_raw(self, request: RetrieveTask, token: str) -> bytearray | None:
         """Ask for one task, and give the JSON of its record as the API sent it, else like `retrieve`."""
         record, body = await self._one(request, token)
         return body if record else None
 
-    async def _one(self, request: RetrieveTask, token: str) -> tuple[TaskRecord | None, bytes]:
+    async def _one(self, request: RetrieveTask, token: str) -> tuple[TaskRecord | None, bytearray]:
         try:
             record, body = await self._ask(request, token, _TASK)
         except NotFound:
-            return None, b""
+            return None, bytearray()
         if record is None:
-            return None, b""
+            return None, bytearray()
         if not record.is_record:
             raise AnswerNotUnderstood
         if record.task_id not in (None, request.id):
@@ -145,7 +147,7 @@ class HeadshotsClient:
 
     async def _ask(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
-    ) -> tuple[A | None, bytes]:
+    ) -> tuple[A | None, bytearray]:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Transient),
             stop=stop_after_attempt(ATTEMPTS) | _StopAtDeadline(),
@@ -158,7 +160,7 @@ class HeadshotsClient:
 
     async def _attempt(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
-    ) -> tuple[A | None, bytes]:
+    ) -> tuple[A | None, bytearray]:
         try:
             async with self._http.stream(
                 "POST",
@@ -166,7 +168,7 @@ class HeadshotsClient:
                 content=request.model_dump_json(),
                 headers={"authorization": f"Bearer {token}"},
             ) as response:
-                body = await _read(response)
+                body = await _read(response, MAX_BODY if isinstance(request, RetrieveTask) else MAX_BATCH_BODY)
         except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
             raise TimedOut from error
         except httpx.RequestError as error:
@@ -219,27 +221,27 @@ class _StopAtDeadline(stop_base):
         return anyio.current_time() + retry_state.upcoming_sleep >= anyio.current_effective_deadline()
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, limit: int) -> bytearray:
     """Read the body as it comes, and no more of it than an answer can have."""
     if response.headers.get("content-encoding", "identity") != "identity":
         raise AnswerNotUnderstood(status=response.status_code)
     body = bytearray()
     async for part in response.aiter_raw():
         body += part
-        if len(body) > MAX_BODY:
+        if len(body) > limit:
             break
-    if len(body) > MAX_BODY or body.count(b",") > MAX_COMMAS:
+    if len(body) > limit or body.count(b",") > MAX_COMMAS:
         raise AnswerNotUnderstood("The API's answer was too long to be one.", status=response.status_code)
-    return bytes(body)
+    return body
 
 
-def _understand(response: httpx.Response, body: bytes, answer: TypeAdapter[A | None]) -> A | None:
+def _understand(response: httpx.Response, body: bytearray, answer: TypeAdapter[A | None]) -> A | None:
     """Find the documented answer in a response, or raise what its status or error code means."""
     status = response.status_code
     if status == 404 and "html" in response.headers.get("content-type", ""):
         raise NoSuchApi(status=status)
     retry_after = _seconds(response.headers.get("retry-after", ""))
-    if status == 200 and len(body) < 100 and b"".join(body.split()) == b"{}":
+    if status == 200 and len(body) < 100 and body.translate(None, b" \t\r\n") == b"{}":
         return None
     try:
         received = answer.validate_json(body)
@@ -256,13 +258,11 @@ def _understand(response: httpx.Response, body: bytes, answer: TypeAdapter[A | N
 
 def _seconds(retry_after: str) -> float | None:
     """Read `Retry-After`, a number of seconds or a date (RFC 9110, section 10.2.3); None if it is neither."""
+    if re.fullmatch("[0-9]{1,9}", retry_after):
+        return float(retry_after)
     try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            date = parsedate_to_datetime(retry_after)
-        except ValueError:
-            return None
+        date = parsedate_to_datetime(retry_after)
         date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
-        seconds = (date - datetime.now(timezone.utc)).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+        return max(0.0, (date - datetime.now(timezone.utc)).total_seconds())
+    except (ValueError, OverflowError):
+        return None

@@ -95,7 +95,10 @@ class BadRequest(RequestRefused):
 class TokenRejected(RequestRefused):
     """The token is wrong, expired or did not arrive."""
 
-    says = "The API did not accept the token: it is wrong or has expired. Set a valid ACEDATACLOUD_API_TOKEN."
+    says = (
+        "The API did not accept the token: it is wrong or has expired. Set a valid one, by ACEDATACLOUD_API_TOKEN "
+        "or, over HTTP, in the Authorization header."
+    )
     codes = ("invalid_token", "token_expired", "no_token")
     statuses = (401,)
 
@@ -154,19 +157,19 @@ class Transient(LookupFailed):
 
     retry_after: float | None = None
 
+    @property
+    def sentence(self) -> str:
+        """Say when to come back instead of what to do, if the API said so."""
+        if self.retry_after is None:
+            return super().sentence
+        happened = super().sentence.partition(". ")[0]
+        return f"{happened}. Come back in {ceil(self.retry_after)} s."
+
 
 class RateLimited(Transient):
     """Too many requests with this token."""
 
     says = "The API is rate limiting this token. Wait a minute before asking again."
-
-    @property
-    def sentence(self) -> str:
-        """Say when to come back, if the API said so."""
-        if self.retry_after is None:
-            return super().sentence
-        return f"The API is rate limiting this token. Come back in {ceil(self.retry_after)} s."
-
     codes = ("too_many_requests",)
     statuses = (429,)
 

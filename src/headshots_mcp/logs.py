@@ -23,14 +23,16 @@ def log_to_stderr(level: LogLevel) -> None:
     logging.getLogger("mcp").setLevel(logging.ERROR)
     # It answers a body that is no JSON with 400, and prints it with a traceback.
     logging.getLogger("mcp.server.sse").setLevel(logging.CRITICAL)
-    logging.getLogger("uvicorn.error").addFilter(_is_not_about_ending)
+    for name in ("uvicorn.error", "mcp.server.streamable_http"):
+        logging.getLogger(name).addFilter(_is_a_fault)
     # pydantic's errors name its version in a link, and the SDK passes them on to callers.
     os.environ["PYDANTIC_ERRORS_INCLUDE_URL"] = "0"
 
 
-def _is_not_about_ending(record: logging.LogRecord) -> bool:
-    """Tell a fault from the calls that are cut short when the server is told to end."""
-    if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+def _is_a_fault(record: logging.LogRecord) -> bool:
+    """Tell a fault from calls that are cut short: by their client, or because the server was told to end."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, asyncio.CancelledError) or type(error).__name__ == "ClientDisconnect":
         return False
     message = record.getMessage()
     return "timeout graceful shutdown" not in message and "without completing response" not in message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,6 +24,9 @@ from headshots_mcp.models import RetrieveTasks, WaitForTasks
 POLL_MILLISECONDS = 5000
 # An MCP task's id travels in a header too (Mcp-Name), and proxies take a few kilobytes of those.
 LONGEST_ID = 3000
+LONGEST_TEXT = 150_000
+# Seconds by which the clock of another replica may be ahead of ours.
+CLOCKS_DIFFER = 300
 _PREFIX = "headshots."
 
 Context = ServerRequestContext[Any, Any]
@@ -38,8 +42,7 @@ class TaskRef(NamedTuple):
 
     def encode(self) -> str:
         """Make the id: short, safe in a header, and to be read again by any replica."""
-        packed = zlib.compress(json.dumps([self.created_at, *self.ids], separators=(",", ":")).encode(), 9)
-        return _PREFIX + urlsafe_b64encode(packed).decode().rstrip("=")
+        return _PREFIX + urlsafe_b64encode(zlib.compress(self._text(), 9)).decode().rstrip("=")
 
     @classmethod
     def decode(cls, task_id: str) -> TaskRef:
@@ -50,22 +53,24 @@ class TaskRef(NamedTuple):
         """
         try:
             packed = urlsafe_b64decode(task_id.removeprefix(_PREFIX) + "==")
-            text = zlib.decompressobj().decompress(packed, 200 * LONGEST_ID)
+            text = zlib.decompressobj().decompress(packed, LONGEST_TEXT)
             created_at, *ids = json.loads(text)
-            ref = cls(RetrieveTasks(ids=ids).ids, int(created_at))
+            ref = cls(RetrieveTasks(ids=ids).ids, created_at)
+            if type(created_at) is int and 0 <= created_at <= _now() + CLOCKS_DIFFER and ref._text() == text:
+                return ref
         except (ValueError, TypeError, zlib.error, RecursionError):
-            ref = None
-        if ref is None or ref.encode() != task_id:
-            raise MCPError(INVALID_PARAMS, "This is no task of this server.", {"taskId": task_id[:100]})
-        return ref
+            pass
+        raise MCPError(INVALID_PARAMS, "This is no task of this server.", {"taskId": task_id[:100]})
+
+    def _text(self) -> bytes:
+        return json.dumps([self.created_at, *self.ids], separators=(",", ":")).encode()
 
     def fields(self) -> dict[str, Any]:
         """Give what every answer about this task says (SEP-2663, `Task`)."""
-        now = datetime.now(timezone.utc)
         return {
             "taskId": self.encode(),
             "createdAt": datetime.fromtimestamp(self.created_at, timezone.utc).isoformat(),
-            "lastUpdatedAt": now.isoformat(timespec="seconds"),
+            "lastUpdatedAt": datetime.fromtimestamp(_now(), timezone.utc).isoformat(),
             "ttlMs": None,
             "pollIntervalMs": POLL_MILLISECONDS,
         }
@@ -108,7 +113,7 @@ class HeadshotTasksExtension(Extension):
             request = WaitForTasks.model_validate(params.arguments or {})
         except ValidationError:
             return await call_next(ctx)
-        ref = TaskRef(list(dict.fromkeys(request.ids)), int(datetime.now(timezone.utc).timestamp()))
+        ref = TaskRef(list(dict.fromkeys(request.ids)), _now())
         if len(ref.encode()) > LONGEST_ID:
             return await call_next(ctx)
         return {"resultType": "task", "status": "working", **ref.fields()}
@@ -129,7 +134,7 @@ class HeadshotTasksExtension(Extension):
 
     async def _get(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
         ref = self._task(ctx, params)
-        age = datetime.now(timezone.utc).timestamp() - ref.created_at
+        age = _now() - ref.created_at
         found = await self._look(RetrieveTasks(ids=ref.ids), getattr(ctx.request, "headers", None), age)
         if isinstance(found, str):
             return {"resultType": "complete", "status": "working", "statusMessage": found, **ref.fields()}
@@ -140,3 +145,8 @@ class HeadshotTasksExtension(Extension):
         """Take note. A generation cannot be cancelled, so `tasks/get` goes on telling how it really is."""
         self._task(ctx, params)
         return {"resultType": "complete"}
+
+
+def _now() -> int:
+    """Seconds since 1970, for replicas share no other clock."""
+    return int(time.time())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import anyio
 
-from headshots_mcp.errors import LookupFailed, TimedOut
+from headshots_mcp.errors import LookupFailed, TimedOut, Transient
 from headshots_mcp.models import HeadshotTask, RetrieveTask, RetrieveTasks
 from headshots_mcp.recall import Recall
 
@@ -24,6 +24,8 @@ DEFAULT_TIMEOUT = 20.0
 # The vendor recommends at most 50 ids a request (API notes, "Request").
 CHUNK = 50
 CHUNKS_AT_ONCE = 4
+# Seconds by which the time of one caller has to exceed that of another before it asks again on its own.
+MORE_TIME = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class Reader:
             )
             return self._condense(token, request.id, record)
 
-    async def raw(self, request: RetrieveTask, token: str) -> bytes | None:
+    async def raw(self, request: RetrieveTask, token: str) -> bytearray | None:
         """Give the JSON of one task's record as the API sends it now, None if it does not know the task.
 
         Raises:
@@ -66,10 +68,10 @@ class Reader:
         with self._lookup(anyio.current_time() + self._timeout):
             return await self._client.retrieve_raw(request, token)
 
-    async def tasks(self, request: RetrieveTasks, token: str) -> list[HeadshotTask]:
+    async def tasks(self, request: RetrieveTasks, token: str) -> Found:
         """Look several tasks up: each id once, in the order of first mention.
 
-        A part that fails leaves its tasks `unavailable` and the others answered.
+        A part that fails leaves its tasks `unavailable`, with its failure, and the others answered.
 
         Raises:
             LookupFailed: If there is no answer for any task.
@@ -78,7 +80,7 @@ class Reader:
         answers = {id_: known for id_ in ids if (known := self._recall.get(token, id_))}
         unknown = [id_ for id_ in ids if id_ not in answers]
         chunks = [unknown[start : start + CHUNK] for start in range(0, len(unknown), CHUNK)]
-        failures: list[LookupFailed] = []
+        failures: dict[str, LookupFailed] = {}
         limiter = anyio.CapacityLimiter(CHUNKS_AT_ONCE)
         deadline = anyio.current_time() + self._timeout
 
@@ -88,15 +90,15 @@ class Reader:
                     async with limiter:
                         answers.update(await self._chunk(chunk, token))
             except LookupFailed as error:
-                failures.append(error)
+                failures.update(dict.fromkeys(chunk, error))
                 answers.update((id_, HeadshotTask.unavailable(id_, error)) for id_ in chunk)
 
         async with anyio.create_task_group() as group:
             for chunk in chunks:
                 group.start_soon(look_up, chunk)
-        if all(answers[id_].status == "unavailable" for id_ in ids):
-            raise failures[0]
-        return [answers[id_] for id_ in ids]
+        if len(failures) == len(ids):
+            raise failures[ids[0]]
+        return Found([answers[id_] for id_ in ids], failures)
 
     async def _chunk(self, ids: list[str], token: str) -> dict[str, HeadshotTask]:
         request = RetrieveTasks(ids=ids)
@@ -123,6 +125,13 @@ class Reader:
             raise
 
 
+class Found(NamedTuple):
+    """Tasks as they are now, and by id why some could not be looked up."""
+
+    tasks: list[HeadshotTask]
+    failures: dict[str, LookupFailed]
+
+
 class Shared:
     """Lets callers who ask the same thing at the same moment share one answer."""
 
@@ -130,13 +139,17 @@ class Shared:
         self._flights: dict[tuple[str, str], Flight[Any]] = {}
 
     async def get(self, key: tuple[str, str], ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask, or wait for whoever asks already; if that one goes away, somebody who waits asks instead."""
+        """Ask, or wait for whoever asks already.
+
+        If that one goes away, or gives up earlier than somebody who waits has to, the latter asks instead.
+        """
         while flight := self._flights.get(key):
             await flight.landed.wait()
-            if flight.failure:
-                raise flight.failure
             if flight.answers:
                 return flight.answers[0]  # type: ignore[no-any-return]
+            has_more_time = anyio.current_effective_deadline() > flight.deadline + MORE_TIME
+            if flight.failure and not (isinstance(flight.failure, Transient) and has_more_time):
+                raise flight.failure
         own = self._flights[key] = Flight[T]()
         try:
             own.answers.append(await ask())
@@ -153,6 +166,7 @@ class Flight(Generic[T]):
     """A request under way: once landed, it has an answer, a failure, or neither if its caller went away."""
 
     def __init__(self) -> None:
+        self.deadline = anyio.current_effective_deadline()
         self.landed = anyio.Event()
         self.answers: list[T] = []
         self.failure: LookupFailed | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,11 @@ if TYPE_CHECKING:
     from headshots_mcp.models import HeadshotTask
 
 REMEMBER_SECONDS = 3600
-MAX_CHARACTERS = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 
 
 class Recall:
-    """Finished tasks by caller and id, for an hour; bounded by the length of their links.
+    """Finished tasks by caller and id, for an hour, and no more of them than some megabytes hold.
 
     A caller is known by a digest of the token, so that nobody is answered with another's task and no token
     is kept.
@@ -24,7 +25,7 @@ class Recall:
 
     def __init__(self) -> None:
         self._tasks: TTLCache[tuple[bytes, str], HeadshotTask] = TTLCache(
-            maxsize=MAX_CHARACTERS, ttl=REMEMBER_SECONDS, timer=anyio.current_time, getsizeof=_size
+            maxsize=MAX_BYTES, ttl=REMEMBER_SECONDS, timer=anyio.current_time, getsizeof=_size
         )
 
     def get(self, token: str, task_id: str) -> HeadshotTask | None:
@@ -42,4 +43,6 @@ def _key(token: str, task_id: str) -> tuple[bytes, str]:
 
 
 def _size(task: HeadshotTask) -> int:
-    return 500 + sum(map(len, task.image_urls))
+    """Estimate the bytes a task takes in memory: its objects, then its longest texts."""
+    texts = [*task.image_urls, *((task.error.message or "",) if task.error else ())]
+    return 3500 + sum(map(sys.getsizeof, texts))

@@ -33,6 +33,7 @@ FAILED = "sandbox-failed"
 # Seconds after its first lookup at which the living task goes on.
 PROCESSING_AFTER, SUCCEEDED_AFTER = 3.0, 9.0
 
+KEPT_REQUESTS = 10_000
 _RECORD_TRACE = "5a6b0fc0-8d35-4a3c-9d0e-d9e1b3a1f0c4"
 # What sets the two documented records apart: `_id`, `created_at`, `trace_id`.
 _SUCCEEDED = ("67276ab6550a4144a53b6036", 1730636470.402, "6eded0e2-274d-4cde-a567-d6b0decb9a97")
@@ -114,6 +115,7 @@ class Sandbox:
         except ValidationError:
             body = None
         self.requests.append(Asked(dict(request.headers), request.client, body.model_dump() if body else None))
+        del self.requests[:-KEPT_REQUESTS]
         if not request.headers.get("authorization", "").startswith("Bearer sandbox"):
             return error_answer(401, "invalid_token", "the token is invalid")
         if body is None:

@@ -119,7 +119,8 @@ class Offer:
         self, request: RetrieveTasks, ctx: Context
     ) -> Annotated[CallToolResult, HeadshotTasks]:
         """Look several tasks up."""
-        return tasks_result(await self._reader.tasks(request, self._token(ctx.headers)))
+        found = await self._reader.tasks(request, self._token(ctx.headers))
+        return tasks_result(found.tasks)
 
     async def wait_for_headshot_tasks(
         self, request: WaitForTasks, ctx: Context
@@ -135,13 +136,17 @@ class Offer:
     async def look(self, request: RetrieveTasks, headers: Mapping[str, str] | None, age: float) -> CallToolResult | str:
         """Look once for an MCP task that is `age` seconds old: its result if all have ended, else how far."""
         try:
-            tasks = await self._reader.tasks(request, self._token(headers))
+            tasks, failures = await self._reader.tasks(request, self._token(headers))
         except Transient as error:
             return str(error)
         except LookupFailed as error:
             return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
-        over = sum(task.is_over(age) for task in tasks)
-        return tasks_result(tasks) if over == len(tasks) else f"{over} of {len(tasks)} finished"
+        refused = {id_ for id_, error in failures.items() if not isinstance(error, Transient)}
+        over = sum(task.is_over(age) or task.id in refused for task in tasks)
+        if over == len(tasks):
+            return tasks_result(tasks)
+        reason = f". {next(iter(failures.values()))}" if failures else ""
+        return f"{over} of {len(tasks)} finished{reason}"
 
     async def record(self, id: str, ctx: Context) -> str:  # noqa: A002 -- the URI's own word
         """Give one task's record as the API sends it."""
@@ -238,8 +243,8 @@ _REASONS = {
 def tasks_result(tasks: list[HeadshotTask], failure: LookupFailed | None = None) -> CallToolResult:
     """Answer with several tasks, and say so if the last look at them failed."""
     next_step = _next_step(tasks)
-    if failure and next_step:
-        next_step = f"{next_step} The last look failed: {failure}"
+    if failure and all(task.status != "unavailable" for task in tasks):
+        next_step = f"{next_step or ''} The last look failed: {failure}".strip()
     return _result(HeadshotTasks(tasks=tasks, next_step=next_step), tasks, next_step)
 
 
@@ -276,7 +281,7 @@ def _next_step(tasks: list[HeadshotTask]) -> str | None:
         which = "Not finished" if len(tasks) == 1 else f"{unfinished} of {len(tasks)} not finished"
         return f"{which}: call wait_for_headshot_tasks."
     if any(task.status == "unavailable" for task in tasks):
-        return "Some could not be looked up now; their error says why."
+        return "Some could not be looked up now; their error says why and what to do."
     if any(task.status == "not_found" for task in tasks):
         return "Check the ids not found; a task only seconds old may not be visible yet."
     if any(task.status == "succeeded" and not task.image_urls for task in tasks):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from headshots_mcp.errors import LookupFailed, Transient
+from headshots_mcp.errors import LookupFailed, TimedOut, Transient
 from headshots_mcp.models import HeadshotTask, RetrieveTasks
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def wait(
             group.start_soon(waiting.keep_reporting, report)
             await waiting.look_until_final(reader, token, report)
             group.cancel_scope.cancel()
-    if waiting.failure and not waiting.known and not isinstance(waiting.failure, Transient):
+    if waiting.failure and not waiting.known and not waiting.unfinished:
         raise waiting.failure
     return waiting
 
@@ -52,38 +52,44 @@ async def wait(
 class Wait:
     """What is known so far of the tasks somebody waits for.
 
-    `failure` is that of the last look, if it failed; `age` how many seconds after the first look it was.
+    `failures` are those of the last look, by id; `age` is how many seconds after the first look it was.
     """
 
     ids: list[str]
     began: float
     known: dict[str, HeadshotTask] = field(default_factory=dict)
-    failure: LookupFailed | None = None
+    failures: dict[str, LookupFailed] = field(default_factory=dict)
     age: float = 0.0
     reported: float | None = None
 
     @property
     def tasks(self) -> list[HeadshotTask]:
         """The tasks in the order of first mention; one that never could be looked up is `unavailable`."""
-        return [self.known.get(id_) or HeadshotTask.unavailable(id_, self.failure) for id_ in self.ids]
+        return [
+            self.known.get(id_) or HeadshotTask.unavailable(id_, self.failures.get(id_, TimedOut())) for id_ in self.ids
+        ]
+
+    @property
+    def failure(self) -> LookupFailed | None:
+        """Why the last look failed, in part at least."""
+        return next(iter(self.failures.values()), None)
 
     @property
     def unfinished(self) -> list[str]:
         """The ids that are worth another look."""
-        return [id_ for id_ in self.ids if id_ not in self.known or not self.known[id_].is_over(self.age)]
+        return [id_ for id_ in self.ids if not self._is_over(id_)]
 
     async def look_until_final(
         self, reader: Reader, token: str, report: Callable[[float, str], Awaitable[None]]
     ) -> None:
-        """Look at what is unfinished, pause, and look again, until nothing is or looking cannot help."""
+        """Look at what is unfinished, pause, and look again, until nothing is or the time would be up before."""
         pause = FIRST_PAUSE
         while self.unfinished:
             await self._look(reader, token)
             await self.report(report)
-            wanted = self.failure.retry_after or 0.0 if isinstance(self.failure, Transient) else 0.0
-            hopeless = self.failure is not None and not isinstance(self.failure, Transient)
+            wanted = max((getattr(each, "retry_after", None) or 0.0 for each in self.failures.values()), default=0.0)
             until = anyio.current_time() + max(pause, wanted)
-            if not self.unfinished or hopeless or (wanted and until >= anyio.current_effective_deadline()):
+            if not self.unfinished or (wanted and until >= anyio.current_effective_deadline()):
                 return
             await anyio.sleep_until(until)
             pause = min(pause * SLOWER, LONGEST_PAUSE)
@@ -105,13 +111,17 @@ class Wait:
             await report(elapsed, f"{done} of {len(self.ids)} finished")
 
     async def _look(self, reader: Reader, token: str) -> None:
+        asked = self.unfinished
         try:
-            tasks = await reader.tasks(RetrieveTasks(ids=self.unfinished), token)
-            self.age = anyio.current_time() - self.began
+            tasks, failures = await reader.tasks(RetrieveTasks(ids=asked), token)
         except LookupFailed as error:
-            self.failure = error
+            self.failures |= dict.fromkeys(asked, error)
             return
-        self.failure = None
-        self.known.update(
-            (task.id, task) for task in tasks if task.status != "unavailable" or task.id not in self.known
-        )
+        self.age = anyio.current_time() - self.began
+        self.known.update((task.id, task) for task in tasks if task.id not in failures)
+        self.failures = {id_: error for id_, error in self.failures.items() if id_ not in asked} | failures
+
+    def _is_over(self, id_: str) -> bool:
+        if not isinstance(self.failures.get(id_), (Transient, type(None))):
+            return True
+        return id_ in self.known and self.known[id_].is_over(self.age)
