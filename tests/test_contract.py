@@ -93,6 +93,7 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                     "idempotentHint": True,
                     "openWorldHint": True,
                 },
+                "_meta": {"ui": {"resourceUri": "ui://headshots/gallery.html"}},
             },
             {
                 "name": "get_headshot_tasks",
@@ -168,6 +169,7 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                     "idempotentHint": True,
                     "openWorldHint": True,
                 },
+                "_meta": {"ui": {"resourceUri": "ui://headshots/gallery.html"}},
             },
             {
                 "name": "wait_for_headshot_tasks",
@@ -244,6 +246,7 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                     "idempotentHint": True,
                     "openWorldHint": True,
                 },
+                "_meta": {"ui": {"resourceUri": "ui://headshots/gallery.html"}},
             },
         ]
     )

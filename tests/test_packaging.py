@@ -49,7 +49,7 @@ def test_the_wheel_holds_one_top_level_package_and_its_types(wheel: Path) -> Non
         "headshots_mcp",
         f"headshots_mcp-{__version__}.dist-info",
     }
-    assert "headshots_mcp/py.typed" in names
+    assert {"headshots_mcp/py.typed", "headshots_mcp/gallery.html"} <= set(names)
     assert f"headshots_mcp-{__version__}.dist-info/licenses/LICENSE" in names
 
 

@@ -30,6 +30,13 @@ def test_nothing_set_means_the_real_api_and_no_token() -> None:
         ("HEADSHOTS_TIMEOUT", "2.5", "timeout", 2.5),
         ("HEADSHOTS_TIMEOUT", "300", "timeout", 300.0),
         ("HEADSHOTS_LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("HEADSHOTS_IMAGE_HOSTS", " ", "image_hosts", ()),
+        (
+            "HEADSHOTS_IMAGE_HOSTS",
+            "Pictures.example.com, http://localhost:9000/ https://*.example.org,pictures.example.com",
+            "image_hosts",
+            ("https://pictures.example.com", "http://localhost:9000", "https://*.example.org"),
+        ),
     ],
 )
 def test_a_setting_is_read(variable: str, value: str, field: str, expected: str | float | None) -> None:
@@ -67,6 +74,25 @@ def test_a_setting_is_read(variable: str, value: str, field: str, expected: str 
         ),
         *(("HEADSHOTS_TIMEOUT", v) for v in ("secret", "0", "0.9", "301", "-5", "nan", "inf", "20s")),
         ("HEADSHOTS_LOG_LEVEL", "secret"),
+        *(
+            ("HEADSHOTS_IMAGE_HOSTS", v)
+            for v in (
+                "*",
+                "https:",
+                "https://",
+                "ftp://secret",
+                "secret/path",
+                "secret; script-src *",
+                "a.example;secret",
+                "'self'",
+                "secret:port",
+                "secret.*",
+                "-secret",
+                "sécret.example",
+                "user:secret@host",
+                "a" * 300,
+            )
+        ),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_by_name_and_without_its_value(variable: str, value: str) -> None:

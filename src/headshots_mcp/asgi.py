@@ -62,7 +62,7 @@ def application(
     """
     client = HeadshotsClient(settings.base_url, silence_timeout=settings.timeout / 2)
     reader = Reader(client, timeout=settings.timeout)
-    server = create_server(reader, _token_of_the_caller)
+    server = create_server(reader, _token_of_the_caller, image_hosts=settings.image_hosts)
     routes = server.sse_app(transport_security=_NO_CHECKS_OF_THE_SDK).routes
     methods = {"/health": "GET", "/sse": "GET", "/messages/": "POST"}
     if transport == "http":

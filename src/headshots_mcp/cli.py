@@ -30,6 +30,7 @@ environment:
   HEADSHOTS_LOG_LEVEL        DEBUG, INFO, WARNING (default), ERROR or CRITICAL; logs go to stderr
   HEADSHOTS_ALLOWED_HOSTS    like --allowed-host, with commas between
   HEADSHOTS_ALLOWED_ORIGINS  like --allowed-origin, with commas between
+  HEADSHOTS_IMAGE_HOSTS      more hosts whose pictures the gallery may show, with commas between
 
 what goes where:
   Task ids and the token go to the API and to nobody else; its answers go to the host that asked. Over HTTP every
@@ -95,8 +96,9 @@ def _settings(flags: argparse.Namespace, stack: ExitStack) -> Settings:
     if flags.sandbox:
         from headshots_mcp.sandbox import TOKEN, Sandbox  # noqa: PLC0415 -- only --sandbox needs it
 
-        environment["ACEDATACLOUD_API_BASE_URL"] = stack.enter_context(Sandbox().serve())
+        environment["ACEDATACLOUD_API_BASE_URL"] = base_url = stack.enter_context(Sandbox().serve())
         environment["ACEDATACLOUD_API_TOKEN"] = TOKEN
+        environment["HEADSHOTS_IMAGE_HOSTS"] = f"{environment.get('HEADSHOTS_IMAGE_HOSTS', '')} {base_url}"
     settings = Settings.from_environment(environment)
     return replace(
         settings,
@@ -163,7 +165,8 @@ def _serve_stdio(settings: Settings) -> None:
     async def serve() -> None:
         async with HeadshotsClient(settings.base_url, silence_timeout=settings.timeout / 2) as client:
             reader = Reader(client, timeout=settings.timeout)
-            await create_server(reader, lambda _headers: settings.token).run_stdio_async()
+            server = create_server(reader, lambda _headers: settings.token, image_hosts=settings.image_hosts)
+            await server.run_stdio_async()
         # A name server that does not answer holds a thread nobody can end; there is nothing left to do anyway.
         os._exit(0)
 

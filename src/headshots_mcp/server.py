@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_type_hints
 
 from mcp import MCPError
@@ -20,6 +20,7 @@ from pydantic import ValidationError, create_model
 
 from headshots_mcp import NAME, __version__
 from headshots_mcp.errors import LookupFailed, TokenMissing, Transient
+from headshots_mcp.gallery import TOOL_META, gallery
 from headshots_mcp.mcp_tasks import HeadshotTasksExtension
 from headshots_mcp.models import (
     HeadshotTask,
@@ -69,12 +70,13 @@ WAIT = (
 _READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 
 
-def create_server(reader: Reader, token_of: TokenOf) -> MCPServer[Any]:
+def create_server(reader: Reader, token_of: TokenOf, *, image_hosts: Sequence[str] = ()) -> MCPServer[Any]:
     """Make the server; whoever runs it owns the client behind `reader` and closes it.
 
     Args:
         reader: Looks the tasks up; may be shared by several servers.
         token_of: Says with whose token a call is made.
+        image_hosts: Origins the gallery may show pictures from, beside the vendor's own.
     """
     offer = Offer(reader, token_of)
     server = _WithoutPrompts(
@@ -85,7 +87,7 @@ def create_server(reader: Reader, token_of: TokenOf) -> MCPServer[Any]:
         website_url="https://github.com/headshots-mcp/headshots-mcp",
         log_level="WARNING",
         subscriptions=False,
-        extensions=[HeadshotTasksExtension(offer.wait_for_headshot_tasks.__name__, offer.look)],
+        extensions=[HeadshotTasksExtension(offer.wait_for_headshot_tasks.__name__, offer.look), gallery(image_hosts)],
         tools=[
             RequestTool.of(offer.get_headshot_task, title="Look up a headshot task", description=ONE),
             RequestTool.of(offer.get_headshot_tasks, title="Look up headshot tasks", description=MANY),
@@ -186,8 +188,8 @@ class RequestTool(Tool):
 
     @classmethod
     def of(cls, fn: Callable[..., Awaitable[CallToolResult]], **kwargs: Any) -> Self:
-        """Make a tool of `async def name(request: Model, ctx: Context)`."""
-        tool = cast("Self", cls.from_function(fn, annotations=_READ_ONLY, **kwargs))
+        """Make a tool of `async def name(request: Model, ctx: Context)`, whose answers the gallery shows."""
+        tool = cast("Self", cls.from_function(fn, annotations=_READ_ONLY, meta=TOOL_META, **kwargs))
         model: Any = get_type_hints(fn)["request"]
         tool.fn_metadata.arg_model = create_model(model.__name__, __base__=(model, _RequestArguments))
         tool.parameters = model.model_json_schema()

@@ -21,6 +21,11 @@ DEFAULT_BASE_URL = "https://api.acedata.cloud"
 _BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 
+# A host, perhaps with all below it (*.) and a port: nothing that would end a directive of a content security policy.
+_IMAGE_HOST = re.compile(
+    r"(https?://)?(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?"
+)
+
 # No user and password, no query, no fragment, nothing that a parser would repair in silence.
 _ADDRESS = re.compile(r"https?://[^/?#@\\ ]+(/[^?#\\ ]*)?", re.IGNORECASE)
 
@@ -31,7 +36,7 @@ class SettingsRefused(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """How to reach the API, how many seconds a lookup may take, and how much to say about it."""
+    """How to reach the API, how many seconds a lookup may take, what to say about it, where pictures may be."""
 
     base_url: str = DEFAULT_BASE_URL
     token: str | None = field(default=None, repr=False)
@@ -39,6 +44,7 @@ class Settings:
     log_level: LogLevel = "WARNING"
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    image_hosts: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -55,6 +61,7 @@ class Settings:
             log_level=_log_level(given.get("HEADSHOTS_LOG_LEVEL", "WARNING")),
             allowed_hosts=allowed_hosts(given.get("HEADSHOTS_ALLOWED_HOSTS", "").split(",")),
             allowed_origins=allowed_origins(given.get("HEADSHOTS_ALLOWED_ORIGINS", "").split(",")),
+            image_hosts=_image_hosts(given.get("HEADSHOTS_IMAGE_HOSTS", "")),
         )
 
 
@@ -135,3 +142,13 @@ def _log_level(given: str) -> LogLevel:
     if level not in get_args(LogLevel):
         raise SettingsRefused(f"HEADSHOTS_LOG_LEVEL must be one of {', '.join(get_args(LogLevel))}.")
     return cast("LogLevel", level)
+
+
+def _image_hosts(given: str) -> tuple[str, ...]:
+    hosts = [host.removesuffix("/") for host in given.lower().replace(",", " ").split()]
+    if any(len(host) > 261 or not _IMAGE_HOST.fullmatch(host) for host in hosts):
+        raise SettingsRefused(
+            "HEADSHOTS_IMAGE_HOSTS must be hosts without a path, with commas between, such as "
+            "pictures.example.com or https://pictures.example.com:8443"
+        )
+    return tuple(dict.fromkeys(host if "://" in host else f"https://{host}" for host in hosts))
