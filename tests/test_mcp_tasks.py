@@ -7,16 +7,20 @@ import json
 import zlib
 from base64 import urlsafe_b64encode
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import httpx
 import pytest
-from mcp_types import HEADER_MISMATCH
+from mcp.client import Client
+from mcp.client.extension import ClientExtension
+from mcp_types import HEADER_MISMATCH, Request, RequestParams, Result
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from headshots_mcp.faults import error_answer
 from headshots_mcp.mcp_tasks import LONGEST_ID
-from headshots_mcp.sandbox import FAILED, LIVING, SUCCEEDED, UNKNOWN, Sandbox
-from tests.conftest import CDN
+from headshots_mcp.sandbox import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
+from headshots_mcp.server import create_server
+from tests.conftest import CDN, reading
 from tests.servers import Server, serving
 from tests.test_asgi import JSON
 
@@ -266,3 +270,53 @@ def test_a_header_that_names_another_task_is_refused(served: Served, method: str
 def encoded(value: str) -> str:
     """A header's value as SEP-2243 lets a client write it."""
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
+
+
+class Declares(ClientExtension):
+    """A client that knows of MCP Tasks."""
+
+    identifier = EXTENSION
+
+
+class TaskParams(RequestParams):
+    task_id: str = Field(serialization_alias="taskId")
+
+
+class GetTask(Request[TaskParams, Literal["tasks/get"]]):
+    method: Literal["tasks/get"] = "tasks/get"
+
+
+class Found(Result):
+    """What `tasks/get` says, as far as it is looked at here."""
+
+    model_config = ConfigDict(extra="allow")
+    status: str
+    status_message: str | None = Field(default=None, alias="statusMessage")
+    result: dict[str, Any] | None = None
+
+
+@pytest.mark.usefixtures("movable_clock")
+@pytest.mark.parametrize(
+    ("ids", "status", "words"),
+    [
+        ([SUCCEEDED, FAILED], "completed", f"{SUCCEEDED} succeeded"),
+        ([SUCCEEDED, UNKNOWN], "working", "1 of 2 finished"),
+        (["none"], "completed", "none not_found"),
+        (["fault-503"], "working", "The API failed on its side."),
+        (["fault-401"], "completed", "The API did not accept the token"),
+        ([*(f"t{number}" for number in range(49)), "fault-503", "none"], "working", "1 of 51 finished. The API failed"),
+        ([*(f"t{number}" for number in range(49)), "fault-401", "none"], "completed", "t0 unavailable"),
+    ],
+)
+async def test_one_look_tells_how_the_task_is(ids: list[str], status: str, words: str) -> None:
+    """The same in one process; these tasks were begun in 1970, so no unknown id is in its grace."""
+    adapter = TypeAdapter(list[Any])
+    task_id = packed(adapter.dump_json([1, *ids]).decode())
+    async with reading(Sandbox()) as reader:
+        server = create_server(reader, lambda _headers: TOKEN)
+        async with Client(server, extensions=[Declares()]) as client:
+            found = await client.session.send_request(GetTask(params=TaskParams(task_id=task_id)), Found)
+
+    said = found.status_message or (found.result or {})["content"][0]["text"]
+    assert found.status == status
+    assert said.startswith(words)

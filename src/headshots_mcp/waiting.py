@@ -84,7 +84,7 @@ class Wait:
     ) -> None:
         """Look at what is unfinished, pause, and look again, until nothing is or the time would be up before."""
         pause = FIRST_PAUSE
-        while self.unfinished:
+        while True:
             await self._look(reader, token)
             await self.report(report)
             wanted = max((getattr(each, "retry_after", None) or 0.0 for each in self.failures.values()), default=0.0)
