@@ -1,0 +1,486 @@
+"""What is measured: one function for each row of the table, every server by turns, with the target it is held to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import time
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import bpe_openai
+
+from floors.bare_socket import BareSocket
+from peers import INITIALIZE, CallFailed, HttpServer, StdioPeer, read_response
+from upstream import DOCUMENTED, UNFINISHED, record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from subjects import Subject
+
+OURS, EMPTY, SHARED, SOCKET = "headshots-mcp", "empty", "shared client", "socket"
+
+
+@dataclass
+class Row:
+    """A line of the table: what each server needed, and whether ours reached its target."""
+
+    title: str
+    unit: str
+    target: str
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+    met: bool | None = None
+    finding: str = ""
+
+    def add(self, subject: Subject | str, *samples: float) -> None:
+        """Keep what was measured of a server."""
+        self.samples.setdefault(getattr(subject, "name", subject), []).extend(samples)
+
+    def median(self, name: str) -> float:
+        """Give the middle of what was measured of a server."""
+        return statistics.median(self.samples[name])
+
+    def judge(self, limit: float, *, of: str | None = None, plus: float | None = None, least: bool = False) -> Row:
+        """Hold ours to a limit: absolute, a multiple `of` another server, or that server `plus` so much."""
+        if OURS not in self.samples or of not in (None, *self.samples):
+            self.met, self.finding = False, "not measured"
+        elif of is None:
+            self.met = self.median(OURS) <= limit
+        elif plus is None:
+            ratio = self.median(OURS) / self.median(of)
+            self.met, self.finding = ratio >= limit if least else ratio <= limit, f"{ratio:.2f} ×"
+        else:
+            more = self.median(OURS) - self.median(of)
+            self.met, self.finding = more <= plus, f"{more:+.1f} {self.unit}"
+        return self
+
+
+class Bench:
+    """What all rows share: the servers, the upstream, and ids nobody has asked for yet."""
+
+    def __init__(self, subjects: list[Subject], upstream: Any, *, quick: bool) -> None:
+        self.subjects = subjects
+        self.upstream = upstream
+        self.quick = quick
+        self._random = Random(8)
+
+    def some(self, *kinds: str, without: str = "") -> list[Subject]:
+        """Give the servers of some kinds."""
+        return [subject for subject in self.subjects if subject.kind in kinds and subject.name != without]
+
+    @property
+    def with_upstream(self) -> list[Subject]:
+        """Those that ask the upstream at all."""
+        return self.some("ours", "floor", "comparable", without=EMPTY)
+
+    def rounds(self, full: int, quick: int) -> range:
+        """Say how often to go round."""
+        return range(quick if self.quick else full)
+
+    def ids(self, count: int) -> list[str]:
+        """Make new task ids."""
+        return [str(uuid.UUID(int=self._random.getrandbits(128), version=4)) for _ in range(count)]
+
+    def id(self) -> str:
+        """Make a new task id."""
+        return self.ids(1)[0]
+
+    def environment(self, subject: Subject, scheme: str) -> dict[str, str]:
+        """Say to a server where the upstream is."""
+        return subject.environment(self.upstream.origin(scheme), self.upstream.certificates)
+
+    def peer(self, subject: Subject, scheme: str = "http") -> StdioPeer:
+        """Start a server on pipes."""
+        return StdioPeer(subject, self.environment(subject, scheme))
+
+    def turns(self, rounds: range, subjects: list[Subject], row: Row, *, few: int = 3) -> Iterator[Subject]:
+        """Go round and round, each time from another server on; one that fails is left out from then on.
+
+        Comparable servers take part in the first few rounds only, for they differ by more than noise.
+        """
+        for number in rounds:
+            taking_part = [
+                it for it in subjects if it.name not in row.said and (it.kind != "comparable" or number < few)
+            ]
+            start = number % max(1, len(taking_part))
+            yield from taking_part[start:] + taking_part[:start]
+
+    def together(self, stack: ExitStack, subjects: list[Subject], scheme: str, row: Row) -> list[StdioPeer]:
+        """Start several servers that stay for the whole row, each with its first call behind it."""
+        peers = []
+        for subject in subjects:
+            try:
+                peer = stack.enter_context(self.peer(subject, scheme))
+                peer.look_up(self.id())
+                peers.append(peer)
+            except CallFailed as error:
+                row.said[subject.name] = f"failed: {error}"
+        return peers
+
+
+def trying(row: Row, subject: Subject, measure: Callable[[], None]) -> None:
+    """Measure once; a server that fails is said to, and does not stop the others."""
+    try:
+        measure()
+    except CallFailed as error:
+        row.said[subject.name] = f"failed: {error}"
+
+
+def start(bench: Bench) -> list[Row]:
+    """Time from the spawn to the list of tools."""
+    row = Row("spawn → `tools/list` over stdio", "s", "≤ 0.95 × empty")
+    computed = Row("the same, of it computing", "s", "≤ 0.95 × empty")
+
+    def measure(subject: Subject) -> None:
+        with bench.peer(subject) as peer:
+            row.add(subject, peer.started)
+            computed.add(subject, peer.processor_seconds())
+
+    subjects = bench.some("ours", "floor", "comparable", without=SHARED)
+    for subject in bench.turns(bench.rounds(15, 4), subjects, row, few=1 if bench.quick else 5):
+        trying(row, subject, lambda subject=subject: measure(subject))
+    return [row.judge(0.95, of=EMPTY), computed.judge(0.95, of=EMPTY)]
+
+
+def memory(bench: Bench) -> list[Row]:
+    """Peak memory once the first call, over https, is answered."""
+    row = Row("peak memory after the first call (https)", "MB", "≤ empty + 5 MB")
+
+    def measure(subject: Subject) -> None:
+        with bench.peer(subject, "https") as peer:
+            time.sleep(1)
+            peer.look_up(bench.id())
+            row.add(subject, peer.memory("VmHWM"))
+
+    for subject in bench.turns(bench.rounds(3, 1), bench.subjects, row, few=1):
+        trying(row, subject, lambda subject=subject: measure(subject))
+    return [row.judge(0, of=EMPTY, plus=5)]
+
+
+def warm(bench: Bench) -> list[Row]:
+    """What a lookup costs beyond a bare socket that asks the same, call by call by turns."""
+    typical = Row("warm lookup, overhead over the upstream, https, p50", "ms", "≤ 1.15 × shared client")
+    slow = Row("the same, p99", "ms", "≤ 1.15 × shared client")
+    with ExitStack() as stack:
+        peers = bench.together(stack, bench.with_upstream, "https", typical)
+        bare = BareSocket("https", bench.upstream.ports["https"], bench.upstream.certificates)
+        stack.callback(bare.close)
+        for number in bench.rounds(10, 3):
+            taken: dict[str, list[float]] = {peer.subject.name: [] for peer in peers} | {SOCKET: []}
+            for call in range(100):
+                for peer in peers:
+                    if peer.subject.kind == "comparable" and (call % 10 or number >= 3):
+                        continue
+                    peer.look_up(bench.id())
+                    taken[peer.subject.name].append(1000 * peer.seconds)
+                began = time.perf_counter()
+                bare.ask(bench.id())
+                taken[SOCKET].append(1000 * (time.perf_counter() - began))
+            upstream = statistics.median(taken[SOCKET])
+            for name, times in taken.items():
+                less = 0 if name == SOCKET else upstream
+                if times:
+                    typical.add(name, statistics.median(times) - less)
+                    slow.add(name, sorted(times)[int(0.99 * len(times))] - less)
+    slow.said = typical.said
+    return [typical.judge(1.15, of=SHARED), slow.judge(1.15, of=SHARED)]
+
+
+def first(bench: Bench) -> list[Row]:
+    """The first lookup of a process, asked one second after the tools were listed."""
+    row = Row("first lookup, 1 s after `tools/list`, https", "ms", "≤ 10 ms")
+
+    def measure(subject: Subject) -> None:
+        with bench.peer(subject, "https") as peer:
+            time.sleep(1)
+            peer.look_up(bench.id())
+            row.add(subject, 1000 * peer.seconds)
+
+    for subject in bench.turns(bench.rounds(7, 2), bench.with_upstream, row, few=1 if bench.quick else 2):
+        trying(row, subject, lambda subject=subject: measure(subject))
+    return [row.judge(10)]
+
+
+def connections(bench: Bench) -> list[Row]:
+    """Connections opened by lookups one after the other, and by lookups after pauses."""
+    many = Row("connections opened per 100 lookups, after the first", "", "0")
+    later = Row("connections opened after pauses of 6 s and 16 s", "", "0")
+    with ExitStack() as stack:
+        peers = bench.together(stack, bench.with_upstream, "https", many)
+        bench.upstream.reset()
+        for peer in peers:
+            for _ in range(100):
+                peer.look_up(bench.id())
+        for peer in peers:
+            many.add(peer.subject, bench.upstream.counts(peer.subject)["connections"])
+        bench.upstream.reset()
+        for pause in (6,) if bench.quick else (6, 16):
+            time.sleep(pause)
+            for peer in peers:
+                peer.look_up(bench.id())
+        for peer in peers:
+            later.add(peer.subject, bench.upstream.counts(peer.subject)["connections"])
+    return [many.judge(0), later.judge(0)]
+
+
+def at_once(bench: Bench) -> list[Row]:
+    """A hundred lookups at once on one connection."""
+    row = Row("100 lookups at once over stdio, upstream 50 ms", "s", "≤ 1.1 × shared client, no error")
+    with ExitStack() as stack:
+        peers = {peer.subject.name: peer for peer in bench.together(stack, bench.with_upstream, "http", row)}
+        bench.upstream.delay(0.05)
+        stack.callback(bench.upstream.delay, 0)
+
+        def measure(subject: Subject) -> None:
+            began = time.perf_counter()
+            peers[subject.name].look_up_at_once(bench.ids(100))
+            row.add(subject, time.perf_counter() - began)
+
+        for subject in bench.turns(bench.rounds(12, 4), bench.with_upstream, row, few=1 if bench.quick else 2):
+            trying(row, subject, lambda subject=subject: measure(subject))
+    return [row.judge(1.1, of=SHARED)]
+
+
+def batch(bench: Bench) -> list[Row]:
+    """A thousand finished tasks in one call."""
+    spent = Row("batch of 1,000 ids", "ms", "≤ 1.5 × shared client")
+    size = Row("the same, bytes of the answer", "kB", "≤ 0.6 × shared client")
+    asked = Row("the same, requests", "", "20")
+    most = Row("the same, requests at a time", "", "≤ 4")
+    with ExitStack() as stack:
+        peers = {peer.subject.name: peer for peer in bench.together(stack, bench.with_upstream, "http", spent)}
+
+        def measure(subject: Subject) -> None:
+            bench.upstream.reset()
+            peer = peers[subject.name]
+            peer.look_up_many(bench.ids(1000))
+            counts = bench.upstream.counts(subject)
+            spent.add(subject, 1000 * peer.seconds)
+            size.add(subject, peer.size / 1000)
+            asked.add(subject, counts["requests"])
+            most.add(subject, counts["most_at_once"])
+
+        for subject in bench.turns(bench.rounds(12, 4), bench.with_upstream, spent):
+            trying(spent, subject, lambda subject=subject: measure(subject))
+    return [spent.judge(1.5, of=SHARED), size.judge(0.6, of=SHARED), asked.judge(20), most.judge(4)]
+
+
+def http(bench: Bench) -> list[Row]:
+    """Calls per second of fifty clients with kept-open connections."""
+    row = Row("Streamable HTTP, 50 keep-alive clients", "calls/s", "≥ 0.9 × shared client")
+    with ExitStack() as stack:
+        servers: dict[str, HttpServer] = {}
+        for subject in bench.subjects:
+            try:
+                server = HttpServer(subject, bench.environment(subject, "http"))
+                servers[subject.name] = stack.enter_context(server)
+                asyncio.run(_load(bench, server, seconds=0.3))
+            except CallFailed as error:
+                row.said[subject.name] = f"failed: {error}"
+
+        def measure(subject: Subject) -> None:
+            row.add(subject, asyncio.run(_load(bench, servers[subject.name], seconds=1 if bench.quick else 2)))
+
+        for subject in bench.turns(bench.rounds(6, 3), bench.subjects, row, few=1 if bench.quick else 2):
+            trying(row, subject, lambda subject=subject: measure(subject))
+    return [row.judge(0.9, of=SHARED, least=True)]
+
+
+async def _load(bench: Bench, server: HttpServer, seconds: float, clients: int = 50) -> float:
+    began, done = time.perf_counter(), 0
+
+    async def client() -> None:
+        nonlocal done
+        reader, writer = await server.open()
+        while time.perf_counter() - began < seconds:
+            writer.write(server.call(bench.id()))
+            body = await read_response(reader)
+            if b'"result"' not in body or b'"isError":true' in body:
+                raise CallFailed(body[:200].decode("utf-8", "replace"))
+            done += 1
+        writer.close()
+
+    try:
+        await asyncio.wait_for(asyncio.gather(*(client() for _ in range(clients))), 30)
+    except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError) as error:
+        raise CallFailed(type(error).__name__) from error
+    return done / (time.perf_counter() - began)
+
+
+def repeat(bench: Bench) -> list[Row]:
+    """Requests for a task that was seen finished."""
+    row = Row("requests for 10 repeats of a finished task", "", "0")
+    with ExitStack() as stack:
+        for peer in bench.together(stack, bench.with_upstream, "http", row):
+            task_id = bench.id()
+            peer.look_up(task_id)
+            bench.upstream.reset()
+            for _ in range(10):
+                peer.look_up(task_id)
+            row.add(peer.subject, bench.upstream.counts(peer.subject)["requests"])
+    return [row.judge(0)]
+
+
+def unfinished(bench: Bench) -> list[Row]:
+    """How long a lookup of an unfinished task takes."""
+    row = Row("lookup of an unfinished task", "ms", "no sleep (≤ 100 ms)")
+    with ExitStack() as stack:
+        for peer in bench.together(stack, bench.with_upstream, "http", row):
+            for _ in range(1 if peer.subject.kind == "comparable" else 5):
+                peer.look_up(f"{UNFINISHED}-{bench.id()}")
+                row.add(peer.subject, 1000 * peer.seconds)
+    return [row.judge(100)]
+
+
+def tokens(what: Any) -> int:
+    """Count what a model reads (o200k_base) of a text, or of JSON as clients write it."""
+    text = what if isinstance(what, str) else json.dumps(what, ensure_ascii=False)
+    return len(bpe_openai.get_encoding("o200k_base").encode(text))
+
+
+def tool_tokens(bench: Bench) -> list[Row]:
+    """What a model reads of the tools: names, descriptions, input schemas."""
+    row = Row("tokens of the tools (ours: three; others: the two comparable)", "tokens", "≤ 620")
+    with ExitStack() as stack:
+        for peer in bench.together(stack, bench.with_upstream, "http", row):
+            kept = [tool for tool in peer.tools if peer.subject.kind == "ours" or "task" in tool["name"]]
+            read = [[tool["name"], tool.get("description"), tool["inputSchema"]] for tool in kept]
+            compact = [json.dumps(tool, ensure_ascii=False, separators=(",", ":")) for tool in read]
+            row.add(peer.subject, sum(map(tokens, compact)))
+    return [row.judge(620)]
+
+
+def answer_tokens(bench: Bench) -> list[Row]:
+    """What a model reads of the documented task."""
+    structured = Row("tokens of the documented task, structured", "tokens", "≤ 90")
+    text = Row("the same, text", "tokens", "≤ 85")
+    structured.add("raw record", tokens(record(DOCUMENTED)))
+    text.add("raw record", tokens(record(DOCUMENTED)))
+    with ExitStack() as stack:
+        for peer in bench.together(stack, bench.with_upstream, "http", structured):
+            _read(peer.subject, peer.look_up(DOCUMENTED), structured, text)
+    return [structured.judge(90), text.judge(85)]
+
+
+def batch_tokens(bench: Bench) -> list[Row]:
+    """What a model reads of fifty finished tasks with two pictures each, and whether it could show them all."""
+    structured = Row("tokens of 50 finished tasks with 2 pictures each, structured", "tokens", "≤ 6,200")
+    text = Row("the same, text", "tokens", "fewer than structured")
+    lost = Row("the same, picture links lost (structured and text)", "", "0")
+    ids = bench.ids(50)
+    pictures = [image["image_url"] for task_id in ids for image in record(task_id)["response"]["data"]]
+    raw = tokens({"items": [record(task_id) for task_id in ids], "count": 50})
+    structured.add("raw record", raw)
+    text.add("raw record", raw)
+    with ExitStack() as stack:
+        for peer in bench.together(stack, bench.with_upstream, "http", structured):
+            result = peer.look_up_many(ids)
+            both = _read(peer.subject, result, structured, text)
+            lost.add(peer.subject, sum(url not in form for form in both for url in pictures))
+    structured.judge(6200)
+    text.met = text.median(OURS) < structured.median(OURS)
+    return [structured, text, lost.judge(0)]
+
+
+def _read(subject: Subject, result: dict[str, Any], structured: Row, text: Row) -> list[str]:
+    """Count both forms of an answer, and give those there are."""
+    forms = []
+    if "structuredContent" in result:
+        forms.append(json.dumps(result["structuredContent"], ensure_ascii=False))
+        structured.add(subject, tokens(forms[-1]))
+    forms.append("\n".join(block["text"] for block in result["content"]))
+    text.add(subject, tokens(forms[-1]))
+    return forms
+
+
+def growth(bench: Bench) -> list[Row]:
+    """Memory of our server over 10,000 calls, and 1,000 sessions of both kinds opened and left."""
+    calls = Row("memory gained over 10,000 calls (Streamable HTTP)", "MB", "does not grow (≤ 2 MB)")
+    streamable = Row("memory gained over 1,000 Streamable HTTP sessions left", "MB", "does not grow (≤ 2 MB)")
+    sse = Row("memory gained over 1,000 SSE sessions left", "MB", "does not grow (≤ 2 MB)")
+    scale = 10 if bench.quick else 1
+    for subject in bench.some("ours"):
+        with HttpServer(subject, bench.environment(subject, "http")) as server:
+            # The first ones fill caches and pools.
+            asyncio.run(_fill(server, 1500, 200))
+            for row, one, count in (
+                (calls, _call, 10_000),
+                (streamable, _streamable_session, 1_000),
+                (sse, _sse_session, 1_000),
+            ):
+                before = server.memory("VmRSS")
+                asyncio.run(_often(server, one, count // scale))
+                row.add(subject, server.memory("VmRSS") - before)
+    return [row.judge(2) for row in (calls, streamable, sse)]
+
+
+async def _fill(server: HttpServer, calls: int, sessions: int) -> None:
+    await _often(server, _call, calls)
+    await _often(server, _streamable_session, sessions)
+    await _often(server, _sse_session, sessions)
+
+
+async def _often(server: HttpServer, one: Callable[..., Any], count: int, at_once: int = 20) -> None:
+    """Do something many times, some at a time, each worker on a connection of its own."""
+    numbers = iter(range(count))
+
+    async def worker() -> None:
+        connection = await server.open()
+        for number in numbers:
+            await one(server, number, *connection)
+        connection[1].close()
+
+    await asyncio.wait_for(asyncio.gather(*(worker() for _ in range(at_once))), 120)
+
+
+async def _call(server: HttpServer, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    # Finished tasks are remembered, up to a limit: that is what memory is for.
+    writer.write(server.call(f"{UNFINISHED}-{number}"))
+    await read_response(reader)
+
+
+async def _streamable_session(server: HttpServer, number: int, *_connection: object) -> None:
+    reader, writer = await server.open()
+    writer.write(server.post({"id": number, "method": "initialize", "params": INITIALIZE}))
+    await read_response(reader)
+    writer.close()
+
+
+async def _sse_session(server: HttpServer, number: int, *_connection: object) -> None:
+    reader, writer = await server.open()
+    writer.write(f"GET /sse HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\n\r\n".encode())
+    event = await reader.readuntil(b"\r\n\r\n") + await reader.readuntil(b"\r\n\r\n")
+    path = event.split(b"data: ")[1].split(b"\r\n")[0].decode()
+    post_reader, post_writer = await server.open()
+    post_writer.write(server.post({"id": number, "method": "initialize", "params": INITIALIZE}, path))
+    await read_response(post_reader)
+    await reader.readuntil(b'"serverInfo"')
+    post_writer.close()
+    writer.close()
+
+
+ROWS: dict[str, Callable[[Bench], list[Row]]] = {
+    function.__name__: function
+    for function in (
+        start,
+        memory,
+        warm,
+        first,
+        connections,
+        at_once,
+        batch,
+        http,
+        repeat,
+        unfinished,
+        tool_tokens,
+        answer_tokens,
+        batch_tokens,
+        growth,
+    )
+}
