@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import ipaddress
 import os
 import signal
 import socket
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,7 +19,7 @@ from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.settings import Settings, SettingsRefused, allowed_hosts, allowed_origins
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 DESCRIPTION = "Lets an AI assistant look up AI headshot (ID photo) tasks of Ace Data Cloud, over MCP."
 
@@ -153,19 +154,33 @@ def _port(text: str) -> int:
     return int(text)
 
 
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Collect no garbage while modules are loaded, nor ever look for any in what they made, for that stays."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def _serve_stdio(settings: Settings) -> None:
     if sys.stdin is None or sys.stdout is None:
         raise SettingsRefused("stdio needs stdin and stdout, and one of them is closed")
-    import anyio  # noqa: PLC0415 -- a refusal need not wait for these imports
+    with _no_collecting():
+        import anyio  # noqa: PLC0415 -- a refusal need not wait for these imports
 
-    from headshots_mcp.client import HeadshotsClient  # noqa: PLC0415
-    from headshots_mcp.reader import Reader  # noqa: PLC0415
-    from headshots_mcp.server import create_server  # noqa: PLC0415
+        from headshots_mcp.client import HeadshotsClient  # noqa: PLC0415
+        from headshots_mcp.reader import Reader  # noqa: PLC0415
+        from headshots_mcp.server import create_server  # noqa: PLC0415
+
+        client = HeadshotsClient(settings.base_url, silence_timeout=settings.timeout / 2)
+        reader = Reader(client, timeout=settings.timeout)
+        server = create_server(reader, lambda _headers: settings.token, image_hosts=settings.image_hosts)
 
     async def serve() -> None:
-        async with HeadshotsClient(settings.base_url, silence_timeout=settings.timeout / 2) as client:
-            reader = Reader(client, timeout=settings.timeout)
-            server = create_server(reader, lambda _headers: settings.token, image_hosts=settings.image_hosts)
+        async with client:
             await server.run_stdio_async()
         # A name server that does not answer holds a thread nobody can end; there is nothing left to do anyway.
         os._exit(0)
@@ -194,12 +209,13 @@ def _serve_http(settings: Settings, flags: argparse.Namespace) -> None:
         )
     _allow_many_connections()
     with _listen(address, flags.port) as listener:
-        import uvicorn  # noqa: PLC0415 -- stdio does not need these, and a refusal need not wait for them
-
-        from headshots_mcp.asgi import application  # noqa: PLC0415
-
         name = f"[{address}]" if address.version == 6 else str(address)
-        app = application(settings, transport=flags.transport, loopback=name if address.is_loopback else None)
+        with _no_collecting():
+            import uvicorn  # noqa: PLC0415 -- stdio does not need these, and a refusal need not wait for them
+
+            from headshots_mcp.asgi import application  # noqa: PLC0415
+
+            app = application(settings, transport=flags.transport, loopback=name if address.is_loopback else None)
         called = name if address.is_loopback else settings.allowed_hosts[0].partition(":")[0]
         origin = f"http://{called}:{listener.getsockname()[1]}"
         older = f"{origin}/sse" if flags.transport == "sse" else f"{origin}/mcp, and for older clients {origin}/sse"
