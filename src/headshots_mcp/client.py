@@ -187,7 +187,8 @@ class HeadshotsClient:
                 },
                 # Callers share this client: a cookie set for one must not ride on another's request.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                limits=httpx.Limits(keepalive_expiry=KEEPALIVE),
+                # httpx looks at every idle connection before each request: more of them cost more than they save.
+                limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE),
                 # A proxy is for the world outside; the sandbox is on this machine.
                 mounts={"all://127.0.0.1": None, "all://[::1]": None, "all://localhost": None},
                 timeout=httpx.Timeout(self._silence_timeout, connect=CONNECT_TIMEOUT, pool=None),
