@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from headshots_mcp import __version__
 from headshots_mcp.client import HeadshotsClient
+from headshots_mcp.errors import ClientNotUsable
 from headshots_mcp.faults import error_answer
 from headshots_mcp.models import RetrieveTask
 from headshots_mcp.sandbox import SUCCEEDED, TOKEN, UNKNOWN, Sandbox
@@ -68,7 +69,28 @@ async def test_a_client_that_was_never_asked_closes_without_ever_having_opened()
     async with HeadshotsClient("http://127.0.0.1:9") as client:
         pass
 
-    assert "_http" not in vars(client)
+    assert client._made is None
+
+
+async def test_a_client_warmed_up_is_made_and_has_sent_nothing(served: Served) -> None:
+    async with HeadshotsClient(served.base_url) as client:
+        await client.warm_up()
+        made = client._made
+        await client.retrieve(RetrieveTask(id=UNKNOWN), TOKEN)
+
+    assert made is not None
+    assert client._made is made
+    assert len(served.bodies) == 1
+
+
+async def test_warming_up_is_quiet_where_no_client_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/at/all.pem")
+    async with HeadshotsClient("http://127.0.0.1:9") as client:
+        await client.warm_up()
+        with pytest.raises(ClientNotUsable):
+            await client.retrieve(RetrieveTask(id=UNKNOWN), TOKEN)
+
+    assert client._made is None
 
 
 async def test_cookies_of_one_call_do_not_ride_on_the_next(served: Served) -> None:

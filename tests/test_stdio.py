@@ -378,3 +378,36 @@ def test_a_setting_that_cannot_work_is_refused_at_once_in_one_line(settings: dic
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(line)
     assert ended.stderr.count("\n") == 1
+
+
+def test_listing_the_tools_warms_up_in_silence_and_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    settings = {"ACEDATACLOUD_API_BASE_URL": "https://127.0.0.1:9", "SSL_CERT_FILE": str(tmp_path / "none.pem")}
+    with running(**settings) as process:
+        ask(process, INITIALIZE)
+        ask(process, {"method": "tools/list"})
+        rest, errors = process.communicate(timeout=10)
+
+    assert (rest, errors, process.returncode) == ("", "", 0)
+
+
+def test_stdio_loads_nothing_of_ours_that_only_http_or_the_sandbox_needs() -> None:
+    code = (
+        "import os, sys; from headshots_mcp.cli import main\n"
+        "os._exit = lambda code: print(*sys.modules, file=sys.stderr)\n"
+        "main([])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        ask(process, INITIALIZE)
+        ask(process, {"method": "tools/list"})
+        _, errors = process.communicate(timeout=10)
+
+    loaded = {name for name in errors.split() if name.startswith("headshots_mcp.")}
+    assert "headshots_mcp.server" in loaded
+    assert not loaded & {f"headshots_mcp.{name}" for name in ("asgi", "sandbox", "faults", "portraits", "demo")}

@@ -12,7 +12,7 @@ import socket
 import sys
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from headshots_mcp import NAME, __version__
 from headshots_mcp.logs import log_to_stderr
@@ -20,6 +20,11 @@ from headshots_mcp.settings import Settings, SettingsRefused, allowed_hosts, all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from anyio import Event
+    from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
+
+    from headshots_mcp.client import HeadshotsClient
 
 DESCRIPTION = "Lets an AI assistant look up AI headshot (ID photo) tasks of Ace Data Cloud, over MCP."
 
@@ -48,6 +53,8 @@ example:
 KEEPALIVE = 75
 GRACE = 3
 MAX_OPEN_FILES = 65_536
+# Seconds between the list of tools and the warm-up.
+MOMENT = 0.1
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -180,8 +187,12 @@ def _serve_stdio(settings: Settings) -> None:
         server = create_server(reader, lambda _headers: settings.token, image_hosts=settings.image_hosts)
 
     async def serve() -> None:
-        async with client:
+        listed = anyio.Event()
+        server.middleware.append(_noting("tools/list", listed))
+        async with client, anyio.create_task_group() as group:
+            group.start_soon(_warm_up, client, listed)
             await server.run_stdio_async()
+            group.cancel_scope.cancel()
         # A name server that does not answer holds a thread nobody can end; there is nothing left to do anyway.
         os._exit(0)
 
@@ -190,6 +201,27 @@ def _serve_stdio(settings: Settings) -> None:
     except Exception as error:
         if not _host_has_gone(error):
             raise
+
+
+def _noting(method: str, answered: Event) -> ServerMiddleware[Any]:
+    """Note when a method was answered."""
+
+    async def middleware(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        result = await call_next(ctx)
+        if ctx.method == method:
+            answered.set()
+        return result
+
+    return middleware
+
+
+async def _warm_up(client: HeadshotsClient, listed: Event) -> None:
+    """Make the client ready for its first call, once that delays neither the list of tools nor what follows at once."""
+    import anyio  # noqa: PLC0415
+
+    await listed.wait()
+    await anyio.sleep(MOMENT)
+    await client.warm_up()
 
 
 def _host_has_gone(error: BaseException) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
+from contextlib import suppress
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
 
@@ -85,6 +86,8 @@ class HeadshotsClient:
         self._base_url = base_url
         self._silence_timeout = silence_timeout
         self._transport = transport
+        self._made: httpx.AsyncClient | None = None
+        self._making = threading.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,8 +95,16 @@ class HeadshotsClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if "_http" in self.__dict__:
-            await self._http.aclose()
+        if self._made:
+            await self._made.aclose()
+
+    async def warm_up(self) -> None:
+        """Make what the first call needs, in a thread, for reading a hundred certificates takes a while.
+
+        Nothing is sent. Never fails: what stands in the way, the first call says better.
+        """
+        with suppress(Exception):
+            await anyio.to_thread.run_sync(lambda: self._http)
 
     async def retrieve(self, request: RetrieveTask, token: str) -> TaskRecord | None:
         """Ask for one task.
@@ -175,8 +186,14 @@ class HeadshotsClient:
             raise (CertificateRefused if "CERTIFICATE_VERIFY" in str(error) else Unreachable) from error
         return _understand(response, body, answer), body
 
-    @cached_property
+    @property
     def _http(self) -> httpx.AsyncClient:
+        """The HTTP client, made at the first call unless that was done before; who comes meanwhile waits for it."""
+        with self._making:
+            self._made = self._made or self._make()
+            return self._made
+
+    def _make(self) -> httpx.AsyncClient:
         try:
             return httpx.AsyncClient(
                 headers={
