@@ -12,7 +12,6 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-import httpx
 from pydantic import TypeAdapter, ValidationError
 from tenacity import (
     AsyncRetrying,
@@ -40,6 +39,7 @@ from headshots_mcp.models import RetrieveTask, RetrieveTasks, TaskRecord, TaskRe
 if TYPE_CHECKING:
     from types import TracebackType
 
+    import httpx
     from tenacity import RetryCallState
     from typing_extensions import Self
 
@@ -172,6 +172,8 @@ class HeadshotsClient:
     async def _attempt(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
     ) -> tuple[A | None, bytearray]:
+        import httpx  # noqa: PLC0415 -- see _make
+
         try:
             async with self._http.stream(
                 "POST",
@@ -194,6 +196,8 @@ class HeadshotsClient:
             return self._made
 
     def _make(self) -> httpx.AsyncClient:
+        import httpx  # noqa: PLC0415 -- listing the tools need not wait for it
+
         try:
             return httpx.AsyncClient(
                 headers={
