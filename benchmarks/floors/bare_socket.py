@@ -10,10 +10,9 @@ import ssl
 class BareSocket:
     """Asks for tasks over one connection, blocking."""
 
-    def __init__(self, scheme: str, port: int, certificates: str) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         plain = socket.create_connection(("127.0.0.1", port), timeout=30)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        tls = ssl.create_default_context(cafile=certificates) if scheme == "https" else None
         self._socket = tls.wrap_socket(plain, server_hostname="127.0.0.1") if tls else plain
 
     def ask(self, task_id: str) -> bytes:
