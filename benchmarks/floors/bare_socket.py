@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class BareSocket:
