@@ -19,6 +19,7 @@ def test_nothing_set_means_the_real_api_and_no_token() -> None:
         ("ACEDATACLOUD_API_TOKEN", " abc-1.2_3~4+5/6== ", "token", "abc-1.2_3~4+5/6=="),
         ("ACEDATACLOUD_API_TOKEN", "Bearer abc", "token", "abc"),
         ("ACEDATACLOUD_API_TOKEN", "  ", "token", None),
+        ("ACEDATACLOUD_API_TOKEN", "${user_config.token}", "token", None),
         (
             "ACEDATACLOUD_API_BASE_URL",
             "https://gateway.example:8443/ace/",

@@ -21,6 +21,10 @@ DEFAULT_BASE_URL = "https://api.acedata.cloud"
 _BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 
+# What a host of MCP bundles leaves where its user filled nothing in.
+_UNFILLED = re.compile(r"\$\{user_config\.[^}]*\}")
+
+
 # A host, perhaps with all below it (*.) and a port: nothing that would end a directive of a content security policy.
 _IMAGE_HOST = re.compile(
     r"(https?://)?(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?"
@@ -98,7 +102,7 @@ def allowed_origins(given: Iterable[str]) -> tuple[str, ...]:
 
 
 def _token(given: str | None) -> str | None:
-    if given is None:
+    if given is None or _UNFILLED.fullmatch(given):
         return None
     token = bearer_token(given)
     if token is None:
