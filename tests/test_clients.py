@@ -14,16 +14,22 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mcp import StdioServerParameters
+from mcp.client import Client
 
 from headshots_mcp import NAME
-from headshots_mcp.sandbox import FAILED, GALLERY, LIVING, SUCCEEDED, UNKNOWN
-from tests.conftest import REPOSITORY
+from headshots_mcp.sandbox import FAILED, GALLERY, LIVING, SUCCEEDED, TOKEN, UNKNOWN
+from tests.conftest import REPOSITORY, text_of
+from tests.hosts import BRIDGE, ORIGIN
 from tests.servers import serving
 from tests.test_mcp_tasks import TOOL, ask_modern
 from tests.test_stdio import COMMAND, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import Served
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 
@@ -157,6 +163,23 @@ def test_what_is_said_of_tasks_obeys_the_schema_of_the_extension(origin: str, no
 
     assert [found["status"] for found in results["GetTaskResultV2Schema"]] == ["completed", "working"]
     assert json.loads(checked.stdout) == {"checked": 8, "wrong": []}
+
+
+async def test_the_bridge_that_the_readme_names_sends_the_token(served: Served, node: str, tmp_path: Path) -> None:
+    address, *header = BRIDGE["args"][-3:]
+    with serving("--transport", "http", ACEDATACLOUD_API_BASE_URL=served.base_url) as server:
+        program = [str(CLIENTS / "node_modules" / "mcp-remote" / "dist" / "proxy.js")]
+        bridge = StdioServerParameters(
+            command=node,
+            args=[*program, address.replace(ORIGIN, server.origin), *header],
+            env={"AUTHORIZATION": f"Bearer {TOKEN}", "MCP_REMOTE_CONFIG_DIR": str(tmp_path)},
+        )
+        async with Client(bridge) as client:
+            tools = (await client.list_tools()).tools
+            result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+
+    assert len(tools) == 3
+    assert text_of(result).startswith(f"{SUCCEEDED} succeeded")
 
 
 def run(command: list[str], calls: dict[str, Any] = CALLS) -> Any:

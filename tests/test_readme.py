@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, get_args
 
@@ -43,16 +42,6 @@ def test_the_settings_are_those_of_the_help_text_and_the_registry_entry() -> Non
 
     assert documented == re.findall(r"^  ([A-Z]+_[A-Z_]+)  ", EPILOG, re.MULTILINE)
     assert documented == [variable["name"] for variable in registry_entry()["packages"][0]["environmentVariables"]]
-
-
-def test_every_json_block_is_json_that_starts_the_server_by_uvx() -> None:
-    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", README, re.DOTALL)]
-
-    assert blocks
-    for block in blocks:
-        server = (block.get("mcpServers") or block["servers"])["headshots"]
-        assert (server["command"], server["args"]) == ("uvx", ["headshots-mcp"])
-        assert list(server["env"]) == ["ACEDATACLOUD_API_TOKEN"]
 
 
 def test_the_registry_finds_its_name() -> None:
