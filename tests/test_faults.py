@@ -47,6 +47,7 @@ ANSWERS: dict[str, tuple[str, str, int]] = {
     "redirect": ("The API sent an answer that makes no sense", SAME, 1),
     "html": ("The API sent an answer that makes no sense", SAME, 1),
     "html-404": ("There is no headshot task API at this address", SAME, 1),
+    "html-502": ("The API failed on its side", SAME, 4),
     "half-json": ("The API sent an answer that makes no sense", SAME, 1),
     "deep-json": ("The API sent an answer that makes no sense", SAME, 1),
     "surrogate": ("The API sent an answer that makes no sense", SAME, 1),

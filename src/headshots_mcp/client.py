@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 from pydantic import TypeAdapter, ValidationError
@@ -37,11 +37,14 @@ from headshots_mcp.errors import (
 from headshots_mcp.models import RetrieveTask, RetrieveTasks, TaskRecord, TaskRecords
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
     import httpx
     from tenacity import RetryCallState
     from typing_extensions import Self
+
+    Trace = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
 A = TypeVar("A", TaskRecord, TaskRecords)
 
@@ -74,6 +77,8 @@ class HeadshotsClient:
         base_url: str,
         *,
         silence_timeout: float = SILENCE_TIMEOUT,
+        attempts: int = ATTEMPTS,
+        trace: Trace | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Open nothing yet.
@@ -81,10 +86,14 @@ class HeadshotsClient:
         Args:
             base_url: Where the API lives, without `/headshots/tasks` and without a slash at its end.
             silence_timeout: Seconds without a byte after which an attempt is given up.
+            attempts: How often a call is tried at most.
+            trace: Is told how far each request has come (HTTPX, "Request Extensions").
             transport: What carries the requests, if not the network.
         """
         self._base_url = base_url
         self._silence_timeout = silence_timeout
+        self._attempts = attempts
+        self._extensions = {"trace": trace} if trace else {}
         self._transport = transport
         self._made: httpx.AsyncClient | None = None
         self._making = threading.Lock()
@@ -161,7 +170,7 @@ class HeadshotsClient:
     ) -> tuple[A | None, bytearray]:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Transient),
-            stop=stop_after_attempt(ATTEMPTS) | _StopAtDeadline(),
+            stop=stop_after_attempt(self._attempts) | _StopAtDeadline(),
             wait=_pause,
             sleep=anyio.sleep,
             before_sleep=_log_retry,
@@ -180,6 +189,7 @@ class HeadshotsClient:
                 self._base_url + PATH,
                 content=request.model_dump_json(),
                 headers={"authorization": f"Bearer {token}"},
+                extensions=self._extensions,
             ) as response:
                 body = await _read(response, MAX_BODY if isinstance(request, RetrieveTask) else MAX_BATCH_BODY)
         except (httpx.ReadTimeout, httpx.WriteTimeout) as error:

@@ -130,6 +130,7 @@ _ANSWERS: dict[str, Callable[[int], Response | None]] = {
     "redirect": lambda _earlier: RedirectResponse("http://127.0.0.1:9/elsewhere"),
     "html": lambda _earlier: HTMLResponse("<h1>It works!</h1>"),
     "html-404": lambda _earlier: HTMLResponse("<h1>Not found</h1>", 404),
+    "html-502": lambda _earlier: HTMLResponse("<h1>Bad gateway</h1>", 502),
     "half-json": _json(b'{"id": "fault-half'),
     "deep-json": _json(b"[" * 100_000),
     "surrogate": _json(b'{"id": "\\ud800"}'),

@@ -20,6 +20,7 @@ from headshots_mcp.portraits import portrait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from starlette.requests import Request
 
@@ -94,17 +95,27 @@ class Sandbox:
         return len({asked.connection for asked in self.requests})
 
     @contextmanager
-    def serve(self) -> Iterator[str]:
-        """Serve on a free loopback port, in a thread, until the block is left; gives the base URL."""
+    def serve(self, certificate: Path | None = None) -> Iterator[str]:
+        """Serve on a free loopback port, in a thread, until the block is left; gives the base URL.
+
+        Args:
+            certificate: A PEM file with a certificate and its key, for https.
+        """
         config = uvicorn.Config(
-            self.app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_keep_alive=75
+            self.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_keep_alive=75,
+            ssl_certfile=certificate,
         )
         server = uvicorn.Server(config)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
             thread.start()
             try:
-                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+                yield f"http{'s' * config.is_ssl}://127.0.0.1:{listener.getsockname()[1]}"
             finally:
                 server.should_exit = server.force_exit = True
                 thread.join(timeout=5)
