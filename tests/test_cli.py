@@ -9,6 +9,7 @@ import pytest
 
 from headshots_mcp import __version__
 from headshots_mcp.cli import main
+from headshots_mcp.outcomes import OUTCOMES
 
 SETTINGS = ("ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL", "HEADSHOTS_TIMEOUT", "HEADSHOTS_LOG_LEVEL")
 
@@ -21,7 +22,11 @@ SETTINGS = ("ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL", "HEADSHOTS_TI
         (["--trans=stdio"], "headshots-mcp: unrecognized arguments: --trans"),
         (["--transport", "pigeon"], "headshots-mcp: argument --transport: invalid choice: 'pigeon'"),
         (["--transport"], "headshots-mcp: argument --transport: expected one argument"),
-        (["serve"], "headshots-mcp: argument command: invalid choice: 'serve'"),
+        (["serve"], "headshots-mcp: argument COMMAND: invalid choice: 'serve'"),
+        (["check", "--sandbox", "rain"], "headshots-mcp: argument --sandbox: invalid choice: 'rain'"),
+        (["check", "--js"], "headshots-mcp: unrecognized arguments: --js (see headshots-mcp --help)\n"),
+        (["check", "--transport", "http"], "headshots-mcp: unrecognized arguments: --transport http (see"),
+        (["demo", "--sandbox"], "headshots-mcp: unrecognized arguments: --sandbox (see"),
     ],
 )
 def test_what_it_does_not_know_is_one_line_and_exit_code_2(
@@ -42,8 +47,19 @@ def test_help_shows_every_flag_the_environment_and_an_example(capsys: pytest.Cap
 
     said = capsys.readouterr().out
     assert left.value.code == 0
-    for word in ("demo", "--transport", "--sandbox", "--version", "example:", *SETTINGS):
+    for word in ("demo", "check", "--transport", "--sandbox", "--version", "example:", *SETTINGS):
         assert word in said
+
+
+def test_help_of_the_check_shows_the_exit_codes_and_every_outcome_to_try(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["check", "--help"])
+
+    said = capsys.readouterr().out
+    assert left.value.code == 0
+    assert "\nexit code:\n  0  all is well\n  1  something is wrong\n  2  a setting cannot work" in said
+    for outcome, words in OUTCOMES.items():
+        assert f"\n  {outcome:18}{words}\n" in said
 
 
 def test_the_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from headshots_mcp import NAME, __version__
 from headshots_mcp.logs import log_to_stderr
+from headshots_mcp.outcomes import OUTCOMES, made_up
 from headshots_mcp.settings import Settings, SettingsRefused, allowed_hosts, allowed_origins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from anyio import Event
     from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
@@ -47,6 +48,35 @@ what goes where:
 example:
   ACEDATACLOUD_API_TOKEN=... headshots-mcp
   headshots-mcp --sandbox    no account needed: a made-up API on this machine
+  headshots-mcp check        says what is wrong, if something is
+"""
+
+CHECK = """\
+Shows what is set, asks the API for a task that does not exist, and says whether address, certificate and token are
+good, and if not what to do. It asks once, and takes no longer than HEADSHOTS_TIMEOUT.
+"""
+
+CHECK_EPILOG = """\
+exit code:
+  0  all is well
+  1  something is wrong
+  2  a setting cannot work; nothing was sent
+
+keys of the JSON object:
+  exit_code                    as above
+  version, mcp                 of this package, and of the MCP SDK
+  python, executable, system   what it runs on
+  base_url                     null if the one that is set cannot work
+  base_url_is_default          true or false
+  token_set, token_ends_in     true or false; its last four characters, null if it is short
+  proxy                        host:port the API was reached through, or null
+  ssl_cert_file, ssl_cert_dir  trusted certificates, where the environment names some, or null
+  address, certificate, token  each "good", "bad", "not known" or "not used"
+  seconds                      how long the lookup took, null if nothing was sent
+  cause                        what stood in the way of an answer, or null
+  advice                       what to do, a list of sentences; empty if all is well
+
+outcomes to try with --sandbox:
 """
 
 
@@ -63,7 +93,7 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and leave with exit code 2."""
         line = "".join(character if character.isprintable() else "?" for character in message)
-        self.exit(2, f"{NAME}: {line} (see {NAME} --help)\n")
+        self.exit(2, f"{NAME}: {line} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -73,8 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     flags = parser.parse_args(arguments)
     flags.transport = {"streamable-http": "http"}.get(flags.transport, flags.transport)
-    if flags.command == "demo":
-        sys.exit(_demo())
+    if flags.command:
+        sys.exit(_run_until_nobody_reads(flags.run, flags))
     with ExitStack() as stack:
         try:
             settings = _settings(flags, stack)
@@ -90,15 +120,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parser.exit(2, f"{NAME}: {refused}\n")
 
 
-def _demo() -> int:
-    from headshots_mcp.demo import run_demo  # noqa: PLC0415 -- what serving does not need is not loaded
-
+def _run_until_nobody_reads(command: Callable[[argparse.Namespace], int], flags: argparse.Namespace) -> int:
     try:
-        return run_demo()
+        return command(flags)
     except BrokenPipeError:
-        # Whoever read the transcript has gone; Python would complain again when it flushes at the end.
+        # Whoever read what is printed has gone; Python would complain again when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _demo(_flags: argparse.Namespace) -> int:
+    from headshots_mcp.demo import run_demo  # noqa: PLC0415 -- what serving does not need is not loaded
+
+    return run_demo()
+
+
+def _check(flags: argparse.Namespace) -> int:
+    import anyio  # noqa: PLC0415 -- as above
+
+    from headshots_mcp.check import MADE_UP_ID, check  # noqa: PLC0415
+
+    outcome = flags.outcome or ("good" if flags.sandbox else None)
+
+    async def run() -> int:
+        with ExitStack() as stack:
+            environment: Mapping[str, str] = os.environ
+            if outcome:
+                environment = stack.enter_context(made_up(outcome, MADE_UP_ID))
+                # HTTPX reads its own part of it.
+                os.environ.update(environment)
+            report = await check(environment)
+        _print(report.as_json() if flags.json else report.as_text())
+        # A name server that does not answer holds a thread nobody can end.
+        os._exit(report.exit_code)
+
+    return anyio.run(run)
+
+
+def _print(text: str) -> None:
+    """Print what the console has no letters for as escapes."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201
 
 
 def _settings(flags: argparse.Namespace, stack: ExitStack) -> Settings:
@@ -126,7 +188,7 @@ def _parser() -> OneLineParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("command", nargs="?", choices=["demo"], help="show the main job, without an account")
+    _add_commands(parser)
     parser.add_argument(
         "--transport",
         choices=["stdio", "sse", "http", "streamable-http"],
@@ -156,6 +218,31 @@ def _parser() -> OneLineParser:
     )
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser
+
+
+def _add_commands(parser: OneLineParser) -> None:
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands (without one it serves)")
+    demo = commands.add_parser("demo", help="show the main job, without an account", allow_abbrev=False)
+    demo.set_defaults(run=_demo)
+    check = commands.add_parser(
+        "check",
+        help="say whether address, certificate and token are good",
+        description=CHECK,
+        epilog=CHECK_EPILOG + "\n".join(f"  {outcome:18}{words}" for outcome, words in OUTCOMES.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    check.set_defaults(run=_check)
+    check.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
+    check.add_argument(
+        "--sandbox",
+        nargs="?",
+        const="good",
+        choices=OUTCOMES,
+        metavar="OUTCOME",
+        dest="outcome",
+        help="try an outcome made up on this machine (default: good)",
+    )
 
 
 def _port(text: str) -> int:

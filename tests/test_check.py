@@ -1,0 +1,406 @@
+"""`headshots-mcp check`: every outcome there is, what people and scripts read of it, and what stays out of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
+import pytest
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from headshots_mcp import __version__, errors
+from headshots_mcp.check import MADE_UP_ID, Report, check
+from headshots_mcp.cli import CHECK_EPILOG
+from headshots_mcp.faults import error_answer, fault_answer
+from headshots_mcp.outcomes import OUTCOMES, made_up
+from headshots_mcp.sandbox import TOKEN
+from headshots_mcp.settings import DEFAULT_BASE_URL
+from tests.conftest import REPOSITORY
+from tests.test_stdio import COMMAND, environment
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.conftest import Served
+
+GOOD, BAD, NOT_KNOWN = "good", "bad", "not known"
+
+
+class Expected(NamedTuple):
+    exit_code: int
+    address: str
+    certificate: str
+    token: str
+    cause: str | None = None
+    advice: str = ""
+
+
+NO_SENSE = errors.AnswerNotUnderstood.says
+OUT_OF_REACH = errors.Unreachable.says
+UNTRUSTED = errors.CertificateRefused.says
+ALL: dict[str, Expected] = {
+    "good": Expected(0, GOOD, GOOD, GOOD),
+    "plain-http": Expected(0, GOOD, "not used", GOOD),
+    "bad-setting": Expected(2, NOT_KNOWN, NOT_KNOWN, BAD, None, "ACEDATACLOUD_API_TOKEN is not a token"),
+    "bad-proxy": Expected(2, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, None, errors.ClientNotUsable.says),
+    "unknown-host": Expected(1, BAD, NOT_KNOWN, NOT_KNOWN, "the host name was not found", OUT_OF_REACH),
+    "refused": Expected(1, BAD, NOT_KNOWN, NOT_KNOWN, "the connection was refused", OUT_OF_REACH),
+    "proxy-refused": Expected(1, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, "the connection was refused", OUT_OF_REACH),
+    "reset": Expected(1, NOT_KNOWN, GOOD, NOT_KNOWN, "the connection broke", OUT_OF_REACH),
+    "silent": Expected(1, NOT_KNOWN, GOOD, NOT_KNOWN, "no answer in time", errors.TimedOut.says),
+    "certificate": Expected(1, NOT_KNOWN, BAD, NOT_KNOWN, "self-signed certificate", UNTRUSTED),
+    "expired": Expected(1, NOT_KNOWN, BAD, NOT_KNOWN, "certificate has expired", UNTRUSTED),
+    "web-page": Expected(1, BAD, GOOD, NOT_KNOWN, None, NO_SENSE),
+    "web-page-404": Expected(1, BAD, GOOD, NOT_KNOWN, None, errors.NoSuchApi.says),
+    "redirect": Expected(1, BAD, GOOD, NOT_KNOWN, None, NO_SENSE),
+    "no-such-api": Expected(1, BAD, GOOD, NOT_KNOWN, None, errors.NoSuchApi.says),
+    "no-token": Expected(1, GOOD, GOOD, BAD, None, errors.TokenMissing.says),
+    "token-rejected": Expected(1, GOOD, GOOD, BAD, None, errors.TokenRejected.says),
+    "token-mismatched": Expected(1, GOOD, GOOD, BAD, None, errors.TokenMismatched.says),
+    "denied": Expected(1, GOOD, GOOD, BAD, None, errors.AccessDenied.says),
+    "disabled": Expected(1, GOOD, GOOD, BAD, None, errors.Disabled.says),
+    "used-up": Expected(1, GOOD, GOOD, GOOD, None, errors.UsedUp.says),
+    "rate-limited": Expected(1, GOOD, GOOD, NOT_KNOWN, None, errors.RateLimited.says),
+    "bad-request": Expected(1, GOOD, GOOD, NOT_KNOWN, None, NO_SENSE),
+    "server-fault": Expected(1, GOOD, GOOD, NOT_KNOWN, None, errors.ServerFault.says),
+    "gateway-fault": Expected(1, NOT_KNOWN, GOOD, NOT_KNOWN, None, errors.ServerFault.says),
+}
+
+
+def verdicts(report: Report) -> tuple[str, str, str]:
+    return report.address, report.certificate, report.token
+
+
+# Nothing of what the machine of the tests is set to.
+NEUTRAL = dict.fromkeys(("SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "all_proxy", "no_proxy"), "")
+
+
+async def checked(base_url: str | None = None, **settings: str) -> Report:
+    """Check with these settings, with a token if there is a base URL."""
+    if base_url:
+        settings = {"ACEDATACLOUD_API_BASE_URL": base_url, "ACEDATACLOUD_API_TOKEN": TOKEN} | settings
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (NEUTRAL | settings).items():
+            patch.setenv(name, value)
+        return await check(settings)
+
+
+class Tried(NamedTuple):
+    report: Report
+    token: str
+
+
+@pytest.fixture(scope="module")
+def tried() -> dict[str, Tried]:
+    """Every outcome, had once."""
+
+    async def have(outcome: str) -> Tried:
+        with made_up(outcome, MADE_UP_ID) as settings:
+            return Tried(await checked(**settings), settings["ACEDATACLOUD_API_TOKEN"])
+
+    return {outcome: anyio.run(have, outcome) for outcome in OUTCOMES}
+
+
+@pytest.mark.parametrize("outcome", ALL)
+def test_an_outcome_is_told_by_verdicts_a_cause_and_a_sentence_that_says_what_to_do(
+    tried: dict[str, Tried], outcome: str
+) -> None:
+    report, expected = tried[outcome].report, ALL[outcome]
+
+    assert Expected(report.exit_code, *verdicts(report), report.cause, expected.advice) == expected
+    assert len(report.advice) == bool(expected.advice)
+    assert "".join(report.advice).startswith(expected.advice)
+    assert (report.seconds is None) == (report.exit_code == 2)
+    assert report.seconds is None or report.seconds < 2
+
+
+@pytest.mark.parametrize("outcome", ALL)
+def test_people_read_an_outcome_as_plain_lines_without_a_secret(tried: dict[str, Tried], outcome: str) -> None:
+    report, token = tried[outcome]
+    text = report.as_text()
+
+    for label, verdict in zip(("address", "certificate", "token"), verdicts(report), strict=True):
+        assert f"\n{label:13}  {verdict}\n" in text
+    assert text.endswith("\n".join(report.advice) or "and read its log.")
+    assert text.isascii()
+    for secret in ("password", token[-5:] or "password"):
+        assert secret not in text + report.as_json()
+
+
+def test_every_outcome_that_can_be_tried_is_in_the_table() -> None:
+    assert list(ALL) == list(OUTCOMES)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (JSONResponse({"items": [], "count": 0}), (GOOD, GOOD)),
+        (JSONResponse({}), (BAD, NOT_KNOWN)),
+        (JSONResponse(None), (BAD, NOT_KNOWN)),
+        (JSONResponse({"message": "no Route matched with those values"}, 404), (BAD, NOT_KNOWN)),
+        (HTMLResponse("sign in", 401), (NOT_KNOWN, BAD)),
+        (HTMLResponse("not from here", 403), (NOT_KNOWN, BAD)),
+        (HTMLResponse("plain HTTP to an HTTPS port", 400), (BAD, NOT_KNOWN)),
+        (error_answer(503, retry_after="3600"), (GOOD, NOT_KNOWN)),
+        (error_answer(507, "new_in_2027"), (GOOD, NOT_KNOWN)),
+        (error_answer(200, "token_expired"), (GOOD, BAD)),
+    ],
+)
+async def test_the_address_is_good_only_if_what_answers_speaks_as_the_api_does(
+    served: Served, answer: Response, expected: tuple[str, str]
+) -> None:
+    served.sandbox.script(MADE_UP_ID, [answer])
+    report = await checked(served.base_url)
+
+    assert (report.address, report.token) == expected
+    assert report.exit_code == (expected != (GOOD, GOOD))
+
+
+@pytest.mark.parametrize("status", [200, 500, 429])
+async def test_the_api_is_asked_once_for_a_task_nobody_has(served: Served, status: int) -> None:
+    if status != 200:
+        served.sandbox.script(MADE_UP_ID, [error_answer(status)])
+    await checked(served.base_url)
+
+    assert served.bodies == [{"ids": ["00000000-0000-4000-8000-000000000000"], "action": "retrieve_batch"}]
+
+
+async def test_without_a_token_whatever_else_is_wrong_is_told_too(unused_port: int) -> None:
+    report = await checked(ACEDATACLOUD_API_BASE_URL=f"http://127.0.0.1:{unused_port}")
+
+    assert verdicts(report) == (BAD, "not used", BAD)
+    assert report.advice == [errors.TokenMissing.says, errors.Unreachable.says]
+    assert "\ntoken          not set here; what your host's configuration sets is not seen" in report.as_text()
+
+
+async def test_an_answer_that_never_ends_is_given_up_within_the_time_limit(served: Served) -> None:
+    drip = fault_answer("fault-drip", 0)
+    assert drip is not None
+    served.sandbox.script(MADE_UP_ID, [drip])
+    report = await checked(served.base_url, HEADSHOTS_TIMEOUT="1")
+
+    assert (report.cause, report.advice) == ("no answer in time", [errors.TimedOut.says])
+    assert report.seconds == pytest.approx(1, abs=0.5)
+
+
+async def test_https_where_nobody_speaks_it_is_a_bad_address(served: Served) -> None:
+    report = await checked(served.base_url.replace("http:", "https:"))
+
+    assert verdicts(report) == (BAD, NOT_KNOWN, NOT_KNOWN)
+    assert report.cause == "no TLS could be agreed on"
+
+
+async def test_settings_that_cannot_work_are_told_all_at_once_and_nothing_is_sent() -> None:
+    report = await checked("api.acedata.cloud", HEADSHOTS_TIMEOUT="20s", HEADSHOTS_LOG_LEVEL="all")
+
+    assert report.exit_code == 2
+    assert (report.base_url, report.base_url_is_default, report.seconds) == (None, False, None)
+    assert verdicts(report) == (BAD, NOT_KNOWN, NOT_KNOWN)
+    assert [advice.split()[0] for advice in report.advice] == [
+        "ACEDATACLOUD_API_BASE_URL",
+        "HEADSHOTS_TIMEOUT",
+        "HEADSHOTS_LOG_LEVEL",
+    ]
+    assert re.search("^base URL       cannot work$", report.as_text(), re.MULTILINE)
+    assert "\nNothing was sent, for a setting cannot work.\n" in report.as_text()
+
+
+async def test_where_the_real_api_is_asked_it_says_so() -> None:
+    report = await checked(HEADSHOTS_TIMEOUT="0")
+
+    assert (report.base_url, report.base_url_is_default) == (DEFAULT_BASE_URL, True)
+    assert f"\nbase URL       {DEFAULT_BASE_URL} (the default)\n" in report.as_text()
+
+
+@pytest.mark.parametrize(
+    ("token", "shown", "row"),
+    [
+        ("abc", None, "set"),
+        ("fifteen-letters", None, "set"),
+        ("sixteen-letters-", "ers-", "set, ends in ers-"),
+        ("Bearer 0123456789abcdef0123456789abcdef", "cdef", "set, ends in cdef"),
+    ],
+)
+async def test_no_more_than_the_end_of_a_long_token_is_shown(
+    served: Served, token: str, shown: str | None, row: str
+) -> None:
+    report = await checked(served.base_url, ACEDATACLOUD_API_TOKEN=token)
+
+    assert (report.token_set, report.token_ends_in) == (True, shown)
+    assert f"\ntoken          {row}\n" in report.as_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "directory", "told"),
+    [
+        ("/a/file.pem", "", ("/a/file.pem", None)),
+        ("", "/a/directory", (None, "/a/directory")),
+        ("/a/file.pem", "/a/directory", ("/a/file.pem", None)),
+        ("", "", (None, None)),
+    ],
+)
+async def test_trusted_certificates_are_told_as_far_as_they_are_in_effect(
+    file: str, directory: str, told: tuple[str | None, str | None]
+) -> None:
+    settings = {"SSL_CERT_FILE": file, "SSL_CERT_DIR": directory, "HEADSHOTS_TIMEOUT": "0"}
+    secure = await checked(**settings)
+    plain = await checked("HTTP://127.0.0.1", **settings)
+
+    assert (secure.ssl_cert_file, secure.ssl_cert_dir) == told
+    assert (plain.ssl_cert_file, plain.ssl_cert_dir) == (None, None)
+
+
+@asynccontextmanager
+async def proxy(answer: bytes, behind: int | None = None) -> AsyncIterator[str]:
+    """A proxy on loopback, which answers the first request and then passes on what comes."""
+
+    async def carry(source: anyio.abc.ByteReceiveStream, sink: anyio.abc.ByteSendStream) -> None:
+        async for part in source:
+            await sink.send(part)
+
+    async def serve(client: anyio.abc.SocketStream) -> None:
+        async with client:
+            await client.receive()
+            await client.send(answer)
+            if behind:
+                async with await anyio.connect_tcp("127.0.0.1", behind) as api, anyio.create_task_group() as both:
+                    both.start_soon(carry, client, api)
+                    await carry(api, client)
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, serve)
+        yield f"127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}"  # noqa: S610 -- not Django's
+        group.cancel_scope.cancel()
+
+
+async def test_a_proxy_that_refuses_is_told_by_its_address_without_its_password() -> None:
+    async with proxy(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as address:
+        report = await checked("https://headshots.invalid", https_proxy=f"http://user:s3cret@{address}")
+
+    assert (report.proxy, *verdicts(report)) == (address, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN)
+    assert report.cause == "no connection could be made"
+    assert f"\nproxy          {address}\n" in report.as_text()
+    assert "s3cret" not in report.as_text() + report.as_json()
+
+
+async def test_a_certificate_of_somebody_else_behind_a_proxy_is_told() -> None:
+    with made_up("good", MADE_UP_ID) as settings:
+        port = int(settings["ACEDATACLOUD_API_BASE_URL"].rpartition(":")[2])
+        async with proxy(b"HTTP/1.1 200 Connected\r\n\r\n", behind=port) as address:
+            changes = {"https_proxy": f"http://{address}", "no_proxy": ""}
+            changes["ACEDATACLOUD_API_BASE_URL"] = "https://headshots.invalid"
+            report = await checked(**(settings | changes))
+
+    assert (report.proxy, *verdicts(report)) == (address, NOT_KNOWN, BAD, NOT_KNOWN)
+    assert report.cause is not None
+    assert report.cause.startswith("Hostname mismatch, certificate is not valid for 'headshots.invalid'")
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:{port}", "HTTP://LOCALHOST:{port}/", "http://[::1]:{port}"])
+async def test_what_is_reached_directly_has_no_proxy(unused_port: int, base_url: str) -> None:
+    report = await checked(base_url.format(port=unused_port), http_proxy="http://127.0.0.1:9")
+
+    assert (report.proxy, report.certificate, report.address) == (None, "not used", BAD)
+
+
+def run(*arguments: str, code: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as people do, or a program."""
+    command = [sys.executable, "-c", code] if code else [*COMMAND, "check", *arguments]
+    return subprocess.run(
+        command,
+        env=environment() | NEUTRAL | settings,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("outcome", ["good", "token-rejected", "bad-setting"])
+def test_the_exit_code_tells_and_stdout_has_either_text_or_one_json_object(outcome: str) -> None:
+    text, json_ = run("--sandbox", outcome), run("--sandbox", outcome, "--json")
+    report = json.loads(json_.stdout)
+
+    assert (text.returncode, json_.returncode) == (ALL[outcome].exit_code,) * 2
+    assert (text.stderr, json_.stderr) == ("", "")
+    assert text.stdout.startswith(f"headshots-mcp  {__version__}, with mcp 2.")
+    assert list(report) == [field.name for field in fields(Report)]
+    assert report["exit_code"] == ALL[outcome].exit_code
+    assert (report["version"], report["executable"]) == (__version__, sys.executable)
+
+
+def test_every_key_of_the_json_object_is_in_the_help_text() -> None:
+    section = CHECK_EPILOG.split("JSON object:\n")[1].split("\n\n")[0]
+    documented = re.findall(r"\w+", " ".join(re.findall(r"^  (\S+(?: \S+)*)  ", section, re.MULTILINE)))
+
+    assert sorted(documented) == sorted(field.name for field in fields(Report))
+
+
+def test_it_needs_neither_a_home_nor_any_other_setting() -> None:
+    kept = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+    ended = subprocess.run(
+        [*COMMAND, "check", "--sandbox"], env=kept, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "\ntoken          good\n" in ended.stdout
+
+
+def test_it_works_where_the_mcp_sdk_does_not() -> None:
+    code = "import sys\nsys.modules['mcp'] = None\nfrom headshots_mcp.cli import main\nmain(['check', '--sandbox'])"
+    ended = run(code=code)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_the_flag_of_the_server_asks_the_sandbox_too() -> None:
+    ended = subprocess.run([*COMMAND, "--sandbox", "check"], capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 0
+    assert "\nbase URL       https://127.0.0.1:" in ended.stdout
+
+
+def test_a_name_server_that_does_not_answer_does_not_hold_it() -> None:
+    code = (
+        "import socket, time\nsocket.getaddrinfo = lambda *_, **__: time.sleep(50)\n"
+        "from headshots_mcp.cli import main\nmain(['check', '--json'])"
+    )
+    address = {"ACEDATACLOUD_API_BASE_URL": "https://headshots.invalid", "ACEDATACLOUD_API_TOKEN": TOKEN}
+    ended = run(code=code, HEADSHOTS_TIMEOUT="1", **address)
+    report = json.loads(ended.stdout)
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert (report["cause"], report["seconds"]) == ("no answer in time", pytest.approx(1, abs=0.5))
+
+
+def test_a_console_without_the_letters_of_a_path_shows_escapes() -> None:
+    ended = run(SSL_CERT_FILE="/nowhere/證\x07.pem", PYTHONIOENCODING="cp437")
+
+    assert (ended.returncode, ended.stderr) == (2, "")
+    assert "\nSSL_CERT_FILE  /nowhere/\\u8b49?.pem\n" in ended.stdout
+
+
+def test_it_ends_quietly_if_nobody_reads() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "check", "--sandbox"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        errors_ = process.stderr.read()
+
+    assert (process.returncode, errors_) == (1, "")
+
+
+def test_the_readme_shows_what_it_prints(tried: dict[str, Tried]) -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    printed = tried["unknown-host"].report.as_text().split("\n\n", 1)[1]
+    assert re.sub(r"\d\.\d\d s", "0.01 s", printed) in readme
