@@ -189,8 +189,8 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                         "timeout_seconds": {
                             "default": 45,
                             "description": "When to stop waiting",
-                            "ge": 1,
-                            "le": 300,
+                            "maximum": 300,
+                            "minimum": 1,
                             "type": "number",
                         },
                     },

@@ -93,8 +93,8 @@ class WaitForTasks(_Request):
     ids: Annotated[list[TaskId], Field(min_length=1, max_length=MAX_IDS, description="Task ids")]
     timeout_seconds: Annotated[
         float,
+        Field(ge=1, le=300, description="When to stop waiting"),  # first, or the schema says `ge`, not `minimum`
         BeforeValidator(lambda given: DEFAULT_WAIT if given is None else given),
-        Field(ge=1, le=300, description="When to stop waiting"),
     ] = DEFAULT_WAIT
 
 
