@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 REPOSITORY = Path(__file__).parent.parent
-TABLE = pytest.StashKey[list[str]]()
+TABLES = pytest.StashKey[dict[str, list[str]]]()
 CDN = "https://platform.cdn.acedata.cloud"
 
 
@@ -107,8 +107,12 @@ def silent_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TABLES] = {}
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what the tests of a bad day found, for people to read."""
-    if rows := config.stash.get(TABLE, None):
-        terminalreporter.section("a bad day upstream")
+    """Print the tables that tests made for people to read."""
+    for title, rows in config.stash[TABLES].items():
+        terminalreporter.section(title)
         terminalreporter.write_line("\n".join(rows))

@@ -10,7 +10,7 @@ import pytest
 
 from headshots_mcp import faults
 from headshots_mcp.sandbox import TOKEN, Sandbox
-from tests.conftest import TABLE, connected, text_of
+from tests.conftest import TABLES, connected, text_of
 
 if TYPE_CHECKING:
     from mcp.client import Client
@@ -110,7 +110,7 @@ def outcomes(request: pytest.FixtureRequest) -> dict[tuple[str, str], Outcome]:
                 group.start_soon(have_all, tool)
 
     anyio.run(have_both)
-    request.config.stash[TABLE] = table(found)
+    request.config.stash[TABLES]["a bad day upstream"] = table(found)
     return found
 
 
