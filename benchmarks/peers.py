@@ -42,12 +42,12 @@ class Process:
 
     def memory(self, what: str) -> float:
         """Give a line of the process's memory in MB: VmRSS now, VmHWM at most so far."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        status = Path(f"/proc/{self._process.pid}/status").read_text("utf-8").splitlines()
         return next(int(line.split()[1]) for line in status if line.startswith(what)) / 1024
 
     def processor_seconds(self) -> float:
         """Give how long the process's main thread has been computing, which others on the machine hardly change."""
-        return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[0]) / 1e9
+        return int(Path(f"/proc/{self._process.pid}/schedstat").read_text("utf-8").split()[0]) / 1e9
 
     def __enter__(self):
         return self
@@ -189,7 +189,7 @@ async def read_response(reader: asyncio.StreamReader) -> bytes:
 def processor() -> str:
     """Say what this machine computes with, without naming it."""
     with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return "unknown processor"

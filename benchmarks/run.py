@@ -114,6 +114,8 @@ def _make_certificate(certificate: Path, key: Path) -> None:
 def main() -> None:
     """Measure what was asked for, print the table, write the JSON."""
     flags = _flags()
+    if sys.platform != "linux":
+        sys.exit("These benchmarks need Linux: only there does a process tell what memory and time it took.")
     began = time.monotonic()
     subjects = [ours(), *floors()]
     if flags.also:

@@ -91,7 +91,9 @@ def version_in(folder: Path, package: str) -> str:
     """Say which version of a package an environment has."""
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
     python = folder / "bin" / "python"
-    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+    return subprocess.run(
+        [python, "-c", code], check=True, capture_output=True, encoding="utf-8", timeout=60
+    ).stdout.strip()
 
 
 def environment_of_ours() -> Path:
@@ -107,4 +109,4 @@ def _environment(name: str) -> Path:
 
 
 def _uv(*arguments: object) -> None:
-    subprocess.run(["uv", *map(str, arguments)], check=True, capture_output=True, text=True, timeout=180)
+    subprocess.run(["uv", *map(str, arguments)], check=True, capture_output=True, encoding="utf-8", timeout=180)

@@ -45,7 +45,6 @@ def serving(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
         encoding="utf-8",
     ) as process:
         assert process.stderr is not None

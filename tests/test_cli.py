@@ -73,7 +73,7 @@ def test_the_demo_shows_the_main_job_and_ends_well() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "headshots_mcp", "demo"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
         check=False,
     )
@@ -102,7 +102,7 @@ def test_the_demo_needs_no_settings_and_minds_no_wrong_ones(monkeypatch: pytest.
         [sys.executable, "-m", "headshots_mcp", "demo"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     ) as demo:
         assert demo.stdout is not None
         assert demo.stderr is not None
@@ -125,7 +125,7 @@ def test_the_demo_needs_no_settings_and_minds_no_wrong_ones(monkeypatch: pytest.
 def test_the_demo_fails_if_anything_is_not_as_it_should_be(change: str, verdict: str) -> None:
     code = "import sys\nfrom headshots_mcp import demo\nvars(demo).update(dict(sys=sys))\n"
     code += f"exec({change!r}, vars(demo))\nsys.exit(demo.run_demo())"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=30, check=False)
 
     assert ended.returncode == 1
     assert verdict in ended.stdout

@@ -158,7 +158,11 @@ def test_what_is_said_of_tasks_obeys_the_schema_of_the_extension(origin: str, no
         "UpdateTaskResultV2Schema": [of("tasks/update", taskId=task_id, inputResponses={}) for task_id in ids],
     }
     checked = subprocess.run(
-        [node, str(CLIENTS / "schema.mjs")], input=json.dumps(results), capture_output=True, text=True, check=True
+        [node, str(CLIENTS / "schema.mjs")],
+        input=json.dumps(results),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
 
     assert [found["status"] for found in results["GetTaskResultV2Schema"]] == ["completed", "working"]
@@ -189,7 +193,7 @@ def run(command: list[str], calls: dict[str, Any] = CALLS) -> Any:
         env=environment(CALLS=json.dumps(calls)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=200,
         check=False,
     )

@@ -101,7 +101,7 @@ def node_packages() -> None:
     if installed.exists() and installed.read_bytes() == wanted.read_bytes():
         return
     command = [str(NPM), "install", "--no-package-lock", "--no-audit", "--no-fund"]
-    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=240, check=False)
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, encoding="utf-8", timeout=240, check=False)
     if ended.returncode:
         or_skip(f"npm could not install {wanted}: {ended.stderr[-500:]}")
     installed.write_bytes(wanted.read_bytes())
@@ -156,7 +156,7 @@ def test_the_page_works_in_a_real_browser() -> None:
                 "CHROMIUM": str(CHROMIUM),
             },
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=300,
             check=False,
         )

@@ -39,9 +39,12 @@ if TYPE_CHECKING:
     from tests.conftest import Served
     from tests.servers import Server
 
-NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+NGINX = shutil.which("nginx", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"]))
 OPENSSL = shutil.which("openssl")
-needs_nginx = pytest.mark.skipif(not (NGINX and OPENSSL), reason="needs nginx and openssl")
+needs_nginx = pytest.mark.skipif(
+    sys.platform == "win32" or not (NGINX and OPENSSL),
+    reason="needs nginx, openssl and a POSIX system",
+)
 pytestmark = pytest.mark.nginx
 
 NAME = "mcp.example.com"
@@ -97,7 +100,7 @@ def team(served: Served, tmp_path: Path, unused_port: int) -> Iterator[Team]:
         substitutes = {"443": str(unused_port), "/etc/ssl": str(tmp_path)}
         substitutes |= {str(8001 + i): server.origin.rpartition(":")[2] for i, server in enumerate(servers)}
         configuration = re.sub("|".join(substitutes), lambda match: substitutes[match[0]], CONFIGURATION)
-        user = "user root;" if os.geteuid() == 0 else ""
+        user = "user root;" if sys.platform != "win32" and os.geteuid() == 0 else ""
         (tmp_path / "nginx.conf").write_text(AROUND.format(user=user, configuration=configuration), encoding="utf-8")
         stack.enter_context(nginx(tmp_path, unused_port))
         trust = ssl.create_default_context(cafile=str(tmp_path / f"{NAME}.pem"))
@@ -255,6 +258,7 @@ async def test_behind_the_proxy_only_its_own_name_is_answered(team: Team) -> Non
     assert found == [200, 421]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that ends a process and its workers")
 @pytest.mark.parametrize("mode", MODES)
 async def test_uvicorn_serves_with_several_workers(served: Served, mode: str) -> None:
     with uvicorn("--workers", "2", ACEDATACLOUD_API_BASE_URL=served.base_url) as server:

