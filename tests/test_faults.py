@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mcp.client import Client
     from mcp_types import CallToolResult
 
-LIMIT = 6.0
+LIMIT = 12.0
 PICTURE = "https://cdn.acedata.cloud/picture.png"
 
 # fault: (what a model reads of one task, of a batch, upstream requests)
