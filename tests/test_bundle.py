@@ -89,7 +89,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("packs with node and npm")
     out = tmp_path_factory.mktemp("dist")
     built = subprocess.run(
-        [sys.executable, MCPB / "build.py", out], capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, MCPB / "build.py", out], capture_output=True, encoding="utf-8", timeout=200, check=False
     )
     assert built.returncode == 0, built.stderr
     return Path(built.stdout.rstrip("\n"))

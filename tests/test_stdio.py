@@ -401,7 +401,7 @@ def test_stdio_loads_nothing_of_ours_that_only_http_or_the_sandbox_needs() -> No
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     ) as process:
         ask(process, INITIALIZE)
         ask(process, {"method": "tools/list"})
