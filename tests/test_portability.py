@@ -213,7 +213,7 @@ def older_console(code_page: str) -> dict[str, str]:
     return environment(PYTHONIOENCODING=f"{code_page}:strict", PYTHONUTF8="0")
 
 
-@pytest.mark.parametrize("code_page", ["cp1252", "cp950", "ascii"])
+@pytest.mark.parametrize("code_page", ["cp1252", "cp950"])
 @pytest.mark.parametrize(
     ("flags", "settings", "code", "said"),
     [
