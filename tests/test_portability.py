@@ -219,7 +219,8 @@ def older_console(code_page: str) -> dict[str, str]:
     [
         (["--help"], {}, 0, "usage: headshots-mcp"),
         (["--version"], {}, 0, "headshots-mcp "),
-        (["伺服器"], {}, 2, "headshots-mcp: argument command: invalid choice: "),
+        (["check", "--sandbox"], {}, 0, "headshots-mcp "),
+        (["伺服器"], {}, 2, "headshots-mcp: argument COMMAND: invalid choice: "),
         (["--host", "主機", "--transport", "http"], {}, 2, "headshots-mcp: --host must be an IP address"),
         ([], {"ACEDATACLOUD_API_TOKEN": "權杖"}, 2, "headshots-mcp: ACEDATACLOUD_API_TOKEN is not a token"),
         ([], {"ACEDATACLOUD_API_BASE_URL": "https://例子"}, 2, "headshots-mcp: ACEDATACLOUD_API_BASE_URL is not"),

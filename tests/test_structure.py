@@ -22,7 +22,9 @@ PACKAGE = REPOSITORY / "src" / "headshots_mcp"
 MODULES = {
     "__main__": "",
     "cli": "mcp uvicorn os.environ",
+    "check": "",
     "demo": "mcp mcp_types",
+    "outcomes": "cryptography starlette",
     "sandbox": "pydantic starlette uvicorn",
     "faults": "starlette",
     "portraits": "",
@@ -40,8 +42,8 @@ MODULES = {
     "errors": "",
     "__init__": "",
 }
-MADE_UP_API = {"sandbox", "faults", "portraits"}
-PRINTS = {"demo"}
+MADE_UP_API = {"outcomes", "sandbox", "faults", "portraits"}
+PRINTS = {"cli", "demo"}
 SAYS_NOTHING = {"core", "utils", "util", "helpers", "common", "manager", "misc", "base"}
 
 # What may be called while a module is loaded: it makes a value that nobody changes afterwards.
@@ -130,14 +132,15 @@ def test_every_module_has_its_place_in_the_table() -> None:
 @each_module
 def test_a_module_imports_only_from_below_itself(module: str) -> None:
     order = list(MODULES)
-    wrong = [other for other in siblings(SOURCES[module]) if order.index(other) <= order.index(module)]
+    below = order[order.index(module) + 1 :] if module in order else order
+    wrong = siblings(SOURCES[module]) - set(below)
 
-    assert not wrong, f"{module} imports {wrong}, which MODULES in tests/test_structure.py has above it"
+    assert not wrong, f"{module} imports {wrong}, which MODULES in tests/test_structure.py does not have below it"
 
 
 @each_module
 def test_a_module_knows_the_packages_of_others_that_the_table_says(module: str) -> None:
-    assert strangers(SOURCES[module]) == set(MODULES[module].split()), "see MODULES in tests/test_structure.py"
+    assert strangers(SOURCES[module]) == set(MODULES.get(module, "").split()), "see MODULES in tests/test_structure.py"
 
 
 def test_the_made_up_api_shares_no_code_with_what_is_tried_on_it() -> None:

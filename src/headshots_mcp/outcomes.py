@@ -109,11 +109,13 @@ def _changes(outcome: str, closed: int) -> dict[str, str]:
         "bad-setting": {"ACEDATACLOUD_API_TOKEN": "${ACEDATACLOUD_API_TOKEN}"},
         "bad-proxy": {"https_proxy": "gopher://127.0.0.1:70", "no_proxy": ""},
         "unknown-host": {"ACEDATACLOUD_API_BASE_URL": _UNKNOWN_HOST},
-        "refused": {"ACEDATACLOUD_API_BASE_URL": f"https://127.0.0.1:{closed}"},
+        # Windows tries a closed port for two seconds before it gives up.
+        "refused": {"ACEDATACLOUD_API_BASE_URL": f"https://127.0.0.1:{closed}", "HEADSHOTS_TIMEOUT": "8"},
         "proxy-refused": {
             "ACEDATACLOUD_API_BASE_URL": _UNKNOWN_HOST,
             "https_proxy": f"http://user:password@127.0.0.1:{closed}",
             "no_proxy": "",
+            "HEADSHOTS_TIMEOUT": "8",
         },
         "certificate": {"SSL_CERT_FILE": ""},
         "no-token": {"ACEDATACLOUD_API_TOKEN": ""},
