@@ -225,8 +225,12 @@ class HeadshotsClient:
                 timeout=httpx.Timeout(self._silence_timeout, connect=CONNECT_TIMEOUT, pool=None),
                 transport=self._transport,
             )
-        except (ImportError, OSError, ValueError, httpx.InvalidURL):
-            # Their texts quote the settings, and a proxy's address may hold a password.
+        # Their texts quote the settings, and a proxy's address may hold a password.
+        except ImportError:
+            raise ClientNotUsable(ClientNotUsable.says_of_socks) from None
+        except OSError:
+            raise ClientNotUsable(ClientNotUsable.says_of_certificates) from None
+        except (ValueError, httpx.InvalidURL):
             raise ClientNotUsable from None
 
 

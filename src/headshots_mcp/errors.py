@@ -222,8 +222,16 @@ class ClientNotUsable(LookupFailed):
     """No HTTP client can be made with what this machine's environment says."""
 
     says = (
-        "No HTTP client can be made with these settings. Check HTTPS_PROXY, ALL_PROXY, NO_PROXY and "
-        "SSL_CERT_FILE in this server's environment, then restart the server."
+        "No HTTP client can be made with these proxy settings. Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY "
+        "in this server's environment, then restart the server."
+    )
+    says_of_socks: ClassVar[str] = (
+        "A SOCKS proxy is set, and what it needs is not installed. Start the server as "
+        "`uvx --with socksio headshots-mcp`, or set an HTTP proxy in ALL_PROXY, HTTPS_PROXY and HTTP_PROXY."
+    )
+    says_of_certificates: ClassVar[str] = (
+        "SSL_CERT_FILE is no file of certificates that can be read. Correct it in this server's environment, "
+        "then restart the server."
     )
 
 
