@@ -261,6 +261,15 @@ async def test_a_wrong_token_is_refused_by_the_api(served: Served) -> None:
     assert text_of(result).endswith(f"Authorization header. (HTTP 401, code invalid_token, trace id {TRACE})")
 
 
+@pytest.mark.parametrize("said", ["sandbox-s3cret", "invalid:sandbox-s3cret"])
+async def test_a_token_that_an_error_repeats_is_not_passed_on(served: Served, said: str) -> None:
+    served.sandbox.script("t", [JSONResponse({"error": {"code": said}, "trace_id": said}, 401)])
+    async with connected(served.base_url, token="sandbox-s3cret") as client:
+        result = await client.call_tool("get_headshot_task", {"id": "t"})
+
+    assert text_of(result).endswith("Authorization header. (HTTP 401)")
+
+
 async def test_an_api_that_cannot_be_reached_is_said_so(unused_port: int) -> None:
     # Windows tries a closed port for two seconds before it says so.
     async with connected(f"http://127.0.0.1:{unused_port}", within=20) as client:

@@ -196,7 +196,7 @@ class HeadshotsClient:
             raise TimedOut from error
         except httpx.RequestError as error:
             raise (CertificateRefused if "CERTIFICATE_VERIFY" in str(error) else Unreachable) from error
-        return _understand(response, body, answer), body
+        return _understand(response, body, answer, token), body
 
     @property
     def _http(self) -> httpx.AsyncClient:
@@ -271,8 +271,11 @@ async def _read(response: httpx.Response, limit: int) -> bytearray:
     return body
 
 
-def _understand(response: httpx.Response, body: bytearray, answer: TypeAdapter[A | None]) -> A | None:
-    """Find the documented answer in a response, or raise what its status or error code means."""
+def _understand(response: httpx.Response, body: bytearray, answer: TypeAdapter[A | None], token: str) -> A | None:
+    """Find the documented answer in a response, or raise what its status or error code means.
+
+    Whoever answers may repeat the token, also where a code or a trace id should be.
+    """
     status = response.status_code
     if status == 404 and "html" in response.headers.get("content-type", ""):
         raise NoSuchApi(status=status)
@@ -289,6 +292,7 @@ def _understand(response: httpx.Response, body: bytearray, answer: TypeAdapter[A
         return received
     code = received.error.code if received and received.error else None
     trace_id = received.trace_id if received else None
+    code, trace_id = (None if text and token in text else text for text in (code, trace_id))
     raise refusal(status, code=code, trace_id=trace_id, retry_after=retry_after)
 
 
