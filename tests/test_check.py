@@ -15,7 +15,7 @@ import anyio
 import pytest
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from headshots_mcp import __version__, errors
+from headshots_mcp import __version__, client, errors
 from headshots_mcp.check import MADE_UP_ID, Report, check
 from headshots_mcp.cli import CHECK_EPILOG
 from headshots_mcp.faults import error_answer, fault_answer
@@ -280,12 +280,21 @@ async def proxy(answer: bytes, behind: int | None = None) -> AsyncIterator[str]:
         group.cancel_scope.cancel()
 
 
-async def test_a_proxy_that_refuses_is_told_by_its_address_without_its_password() -> None:
-    async with proxy(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as address:
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "the proxy refused with HTTP 407"),
+        (b"HTTP/1.1 200 Connected\r\n\r\n", "no connection could be made"),
+    ],
+)
+async def test_a_proxy_that_does_not_help_is_told_by_its_address_without_its_password(
+    answer: bytes, cause: str
+) -> None:
+    async with proxy(answer) as address:
         report = await checked("https://headshots.invalid", https_proxy=f"http://user:s3cret@{address}")
 
     assert (report.proxy, *verdicts(report)) == (address, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN)
-    assert report.cause == "no connection could be made"
+    assert report.cause == cause
     assert f"\nproxy          {address}\n" in report.as_text()
     assert "s3cret" not in report.as_text() + report.as_json()
 
@@ -304,10 +313,39 @@ async def test_a_certificate_of_somebody_else_behind_a_proxy_is_told() -> None:
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:{port}", "HTTP://LOCALHOST:{port}/", "http://[::1]:{port}"])
-async def test_what_is_reached_directly_has_no_proxy(unused_port: int, base_url: str) -> None:
+async def test_what_is_on_this_machine_is_reached_without_a_proxy(unused_port: int, base_url: str) -> None:
     report = await checked(base_url.format(port=unused_port), http_proxy="http://127.0.0.1:9")
 
     assert (report.proxy, report.certificate, report.address) == (None, "not used", BAD)
+
+
+# DNS can carry 63 letters between two dots: nobody is asked for this.
+ELSEWHERE = f"{'a' * 64}.invalid"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "http_proxy", "told"),
+    [
+        (f"http://{ELSEWHERE}", "", None),
+        (f"https://{ELSEWHERE}", "", None),
+        (f"http://{ELSEWHERE}", f"http://{ELSEWHERE}:3128", f"{ELSEWHERE}:3128"),
+    ],
+)
+async def test_only_another_host_or_port_than_that_of_the_api_is_told_as_a_proxy(
+    base_url: str, http_proxy: str, told: str | None
+) -> None:
+    report = await checked(base_url, http_proxy=http_proxy)
+
+    assert (report.proxy, report.cause) == (told, "the host name was not found")
+
+
+async def test_a_handshake_that_nobody_answers_is_told_as_silence(
+    silent_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "CONNECT_TIMEOUT", 0.1)
+    report = await checked(f"https://127.0.0.1:{silent_port}")
+
+    assert (report.cause, report.advice) == ("no answer in time", [errors.Unreachable.says])
 
 
 def run(*arguments: str, code: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -159,6 +159,7 @@ class Lookup:
         self.proxy: str | None = None
         self._settings = settings
         self._api = urlsplit(settings.base_url)
+        self._proxy_said: int | None = None
         self._sent = False
 
     async def run(self) -> None:
@@ -187,13 +188,15 @@ class Lookup:
         return None
 
     async def _follow(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note whom HTTPX connects to, and when all is ready for the request itself."""
+        """Note whom HTTPX connects to, what a proxy says, and when all is ready for the request itself."""
         if event == "connection.connect_tcp.started":
             default_port = 443 if self._api.scheme == "https" else 80
             if (info["host"], info["port"]) != (self._api.hostname, self._api.port or default_port):
                 self.proxy = f"{info['host']}:{info['port']}"
         elif event == "http11.send_request_headers.started":
             self._sent = info["request"].method == b"POST"
+        elif event == "http11.receive_response_headers.complete" and not self._sent:
+            self._proxy_said = info["return_value"][1]
 
     @property
     def address(self) -> Verdict:
@@ -233,6 +236,8 @@ class Lookup:
                 if isinstance(error, kind):
                     return words
         if isinstance(self.error, Unreachable):
+            if self._proxy_said and not 200 <= self._proxy_said < 300:
+                return f"the proxy refused with HTTP {self._proxy_said}"
             return "the connection broke" if self._sent else "no connection could be made"
         return None
 
