@@ -146,7 +146,8 @@ def test_every_outcome_that_can_be_tried_is_in_the_table() -> None:
         (JSONResponse(None), (BAD, NOT_KNOWN)),
         (JSONResponse({"message": "no Route matched with those values"}, 404), (BAD, NOT_KNOWN)),
         (HTMLResponse("sign in", 401), (NOT_KNOWN, BAD)),
-        (HTMLResponse("not from here", 403), (NOT_KNOWN, BAD)),
+        (HTMLResponse("not from here", 403), (NOT_KNOWN, NOT_KNOWN)),
+        (JSONResponse({"message": "forbidden"}, 403), (NOT_KNOWN, NOT_KNOWN)),
         (HTMLResponse("plain HTTP to an HTTPS port", 400), (BAD, NOT_KNOWN)),
         (error_answer(503, retry_after="3600"), (GOOD, NOT_KNOWN)),
         (error_answer(507, "new_in_2027"), (GOOD, NOT_KNOWN)),
@@ -312,6 +313,14 @@ async def test_a_certificate_of_somebody_else_behind_a_proxy_is_told() -> None:
     assert report.cause.startswith("Hostname mismatch, certificate is not valid for 'headshots.invalid'")
 
 
+async def test_a_firewall_is_told_also_without_a_token() -> None:
+    async with proxy(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as firewall:
+        report = await checked(f"http://{firewall}", ACEDATACLOUD_API_TOKEN="")
+
+    assert verdicts(report) == (NOT_KNOWN, "not used", BAD)
+    assert report.advice == [errors.TokenMissing.says, f"{errors.AccessDenied.says_without_code} (HTTP 403)"]
+
+
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:{port}", "HTTP://LOCALHOST:{port}/", "http://[::1]:{port}"])
 async def test_what_is_on_this_machine_is_reached_without_a_proxy(unused_port: int, base_url: str) -> None:
     report = await checked(base_url.format(port=unused_port), http_proxy="http://127.0.0.1:9")
@@ -409,7 +418,7 @@ def test_the_flag_of_the_server_asks_the_sandbox_too() -> None:
 
 def test_a_name_server_that_does_not_answer_does_not_hold_it() -> None:
     code = (
-        "import socket, time\nsocket.getaddrinfo = lambda *_, **__: time.sleep(50)\n"
+        "import socket, time\nsocket.getaddrinfo = lambda *_, **__: time.sleep(600)\n"
         "from headshots_mcp.cli import main\nmain(['check', '--json'])"
     )
     address = {"ACEDATACLOUD_API_BASE_URL": "https://headshots.invalid", "ACEDATACLOUD_API_TOKEN": TOKEN}
@@ -425,6 +434,13 @@ def test_a_console_without_the_letters_of_a_path_shows_escapes() -> None:
 
     assert (ended.returncode, ended.stderr) == (2, "")
     assert "\nSSL_CERT_FILE  /nowhere/\\u8b49?.pem\n" in ended.stdout
+
+
+def test_where_nothing_can_be_printed_the_exit_code_still_tells() -> None:
+    code = "import sys\nsys.stdout = None\nfrom headshots_mcp.cli import main\nmain(['check', '--sandbox'])"
+    ended = run(code=code)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 def test_it_ends_quietly_if_nobody_reads() -> None:

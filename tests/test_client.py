@@ -121,7 +121,7 @@ async def test_cookies_of_one_call_do_not_ride_on_the_next(served: Served) -> No
         (403, "used_up", "The account is out of credit. Top it up"),
         (403, "disabled", "The account or its application is switched off. Ask"),
         (403, "forbidden", "The API denies this token access. Ask"),
-        (403, None, "The API denies this token access. Ask"),
+        (403, None, "Access was denied, by the API or by a proxy or firewall before it. Check"),
         (429, "too_many_requests", "The API is rate limiting this token. Wait a minute"),
         (500, "api_error", "The API failed on its side. Try again in a minute"),
         (502, "timeout", "The API failed on its side. Try again in a minute"),
@@ -162,7 +162,7 @@ async def test_each_error_of_the_api_says_what_to_do(tool: str, status: int, cod
         pytest.param(HTMLResponse("<h1>No</h1>", 404), "no headshot task API at this address", id="a page not found"),
         pytest.param(JSONResponse({"message": "maintenance"}), "makes no sense", id="another object"),
         pytest.param(JSONResponse({"success": True, "trace_id": "x"}), "makes no sense", id="nothing of a task"),
-        pytest.param(HTMLResponse("<h1>Go away</h1>", 403), "denies this token access", id="a firewall"),
+        pytest.param(HTMLResponse("<h1>Go away</h1>", 403), "proxy or firewall", id="a firewall"),
         pytest.param(Response(b"x", headers={"content-encoding": "gzip"}), "makes no sense", id="another encoding"),
         pytest.param(Response(status_code=302, headers={"location": "/x"}), "makes no sense", id="a redirect"),
         pytest.param(

@@ -222,7 +222,7 @@ class Lookup:
     @property
     def token(self) -> Verdict:
         """Whether the API accepts the token; an account without credit has a good one."""
-        if self._settings.token is None or isinstance(self.error, _TOKEN_REFUSED):
+        if self._settings.token is None or self._refused:
             return "bad"
         return "good" if self._answered or isinstance(self.error, UsedUp) else "not known"
 
@@ -244,8 +244,14 @@ class Lookup:
     @property
     def advice(self) -> list[str]:
         """What to do, apart from setting a token."""
-        expected = self._settings.token is None and isinstance(self.error, _TOKEN_REFUSED)
+        expected = self._settings.token is None and self._refused
         return [str(self.error)] if self.error and not expected else []
+
+    @property
+    def _refused(self) -> bool:
+        """Whether the token was refused; a 403 that is not in the API's words may be a firewall's."""
+        firewall = isinstance(self.error, AccessDenied) and not self.error.code
+        return isinstance(self.error, _TOKEN_REFUSED) and not firewall
 
     @property
     def _answered(self) -> bool:

@@ -131,8 +131,17 @@ class AccessDenied(RequestRefused):
     """The account may not use the API."""
 
     says = "The API denies this token access. Ask Ace Data Cloud's support."
+    says_without_code: ClassVar[str] = (
+        "Access was denied, by the API or by a proxy or firewall before it. Check the network and "
+        "ACEDATACLOUD_API_BASE_URL; if it stays, ask Ace Data Cloud's support."
+    )
     codes = ("forbidden",)
     statuses = (403,)
+
+    @property
+    def sentence(self) -> str:
+        """Leave open who denies it, if it is not said in the API's words."""
+        return super().sentence if self.code else self.says_without_code
 
 
 class UsedUp(RequestRefused):
