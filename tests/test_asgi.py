@@ -21,8 +21,8 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from headshots_mcp import __version__
-from headshots_mcp.cli import _allow_many_connections
 from headshots_mcp.sandbox import SUCCEEDED, UNKNOWN
+from headshots_mcp.serving import _allow_many_connections
 from tests.conftest import text_of
 from tests.servers import Server, serving
 from tests.test_stdio import COMMAND, environment

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.responses import JSONResponse
 
-from headshots_mcp.cli import MAX_OPEN_FILES, _allow_many_connections
 from headshots_mcp.sandbox import TOKEN
+from headshots_mcp.serving import MAX_OPEN_FILES, _allow_many_connections
 from tests.conftest import REPOSITORY
 from tests.test_stdio import COMMAND, INITIALIZE, ask, environment, look_up, running
 

@@ -21,13 +21,14 @@ PACKAGE = REPOSITORY / "src" / "headshots_mcp"
 # the standard library and anyio, which all may.
 MODULES = {
     "__main__": "",
-    "cli": "mcp uvicorn os.environ",
+    "cli": "os.environ",
     "check": "",
     "demo": "mcp mcp_types",
     "outcomes": "cryptography starlette",
     "sandbox": "pydantic starlette uvicorn",
     "faults": "starlette",
     "portraits": "",
+    "serving": "mcp uvicorn",
     "asgi": "mcp starlette",
     "server": "mcp mcp_types pydantic",
     "mcp_tasks": "mcp mcp_types pydantic",
