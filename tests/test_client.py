@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from headshots_mcp import __version__
 from headshots_mcp.client import HeadshotsClient
-from headshots_mcp.errors import ClientNotUsable
+from headshots_mcp.errors import ClientNotUsable, NoSuchApi
 from headshots_mcp.faults import error_answer
 from headshots_mcp.models import RetrieveTask
 from headshots_mcp.sandbox import SUCCEEDED, TOKEN, UNKNOWN, Sandbox
@@ -219,6 +219,14 @@ async def test_a_batch_without_items_is_no_answer(served: Served, answer: Respon
         result = await client.call_tool("get_headshot_tasks", {"ids": ["t"]})
 
     assert result.is_error
+
+
+async def test_a_batch_that_is_not_found_means_another_address_and_keeps_the_details(served: Served) -> None:
+    served.sandbox.script("t", [error_answer(404, "not_found")])
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_tasks", {"ids": ["t"]})
+
+    assert text_of(result) == f"{NoSuchApi.says} (HTTP 404, code not_found, trace id {TRACE})"
 
 
 async def test_the_record_of_another_task_is_not_taken_for_the_one_asked_for(served: Served) -> None:
