@@ -383,6 +383,13 @@ def test_the_exit_code_tells_and_stdout_has_either_text_or_one_json_object(outco
     assert (report["version"], report["executable"]) == (__version__, sys.executable)
 
 
+def test_an_outcome_is_the_same_on_a_machine_behind_a_proxy() -> None:
+    ended = run("--sandbox", "unknown-host", "--json", https_proxy="http://127.0.0.1:9", no_proxy="")
+    report = json.loads(ended.stdout)
+
+    assert (report["proxy"], report["cause"]) == (None, "the host name was not found")
+
+
 def test_every_key_of_the_json_object_is_in_the_help_text() -> None:
     section = CHECK_EPILOG.split("JSON object:\n")[1].split("\n\n")[0]
     documented = re.findall(r"\w+", " ".join(re.findall(r"^  (\S+(?: \S+)*)  ", section, re.MULTILINE)))
