@@ -416,8 +416,8 @@ def growth(bench: Bench) -> list[Row]:
     scale = 10 if bench.quick else 1
     for subject in bench.some("ours"):
         with HttpServer(subject, bench.environment(subject, "http")) as server:
-            # The first ones fill caches and pools.
-            asyncio.run(_fill(server, 1500, 200))
+            # The first ones fill caches and pools, and the allocator settles.
+            asyncio.run(_fill(server, 4000, 200))
             for row, one, count in (
                 (calls, _call, 10_000),
                 (streamable, _streamable_session, 1_000),

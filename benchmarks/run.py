@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from subjects import Subject
 
 RESULTS = HERE / "results.json"
-ENOUGH = 330
+ENOUGH = 600
 
 
 class RunningUpstream:
