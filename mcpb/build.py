@@ -14,7 +14,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 
-INSTALLED = ("[build-system]", "[project]", "[project.", "[tool.hatch.build.targets.wheel]")
+INSTALLED = (
+    "[build-system]",
+    "[project",
+    "[tool.hatch.build.targets.wheel]",
+    "[tool.hatch.metadata",
+    "[[tool.hatch.metadata",
+)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -51,6 +52,17 @@ def test_the_wheel_holds_one_top_level_package_and_its_types(wheel: Path) -> Non
     }
     assert {"headshots_mcp/py.typed", "headshots_mcp/gallery.html"} <= set(names)
     assert f"headshots_mcp-{__version__}.dist-info/licenses/LICENSE" in names
+
+
+@needs_uv
+def test_links_and_pictures_of_the_readme_lead_somewhere_on_pypi_too(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        described = archive.read(f"headshots_mcp-{__version__}.dist-info/METADATA").decode()
+    links = re.findall(r"\]\(([^)]*)\)", described)
+
+    assert "https://raw.githubusercontent.com/headshots-mcp/headshots-mcp/main/docs/gallery.png" in links
+    assert "https://github.com/headshots-mcp/headshots-mcp/blob/main/README.zh-TW.md" in links
+    assert not [link for link in links if not link.startswith(("https://", "#"))]
 
 
 @needs_uv
