@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from subjects import Subject
 
-LONGEST_LIFE = 150
+LONGEST_LIFE = 300
 INITIALIZE = {
     "protocolVersion": "2025-06-18",
     "capabilities": {},
