@@ -348,6 +348,17 @@ async def test_only_another_host_or_port_than_that_of_the_api_is_told_as_a_proxy
     assert (report.proxy, report.cause) == (told, "the host name was not found")
 
 
+async def test_where_nobody_is_at_the_default_address_the_network_is_in_doubt_not_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with made_up("refused", MADE_UP_ID) as settings:
+        monkeypatch.setattr("headshots_mcp.check.DEFAULT_BASE_URL", settings["ACEDATACLOUD_API_BASE_URL"])
+        report = await checked(**settings)
+
+    assert report.base_url_is_default
+    assert verdicts(report) == (NOT_KNOWN, NOT_KNOWN, NOT_KNOWN)
+
+
 async def test_a_handshake_that_nobody_answers_is_told_as_silence(
     silent_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,8 +207,9 @@ class Lookup:
             return "good"
         if isinstance(self.error, AnswerNotUnderstood):
             return "bad"
-        nobody_there = isinstance(self.error, Unreachable) and not self._sent
-        return "bad" if nobody_there and not self.proxy else "not known"
+        nobody_there = isinstance(self.error, Unreachable) and not self._sent and not self.proxy
+        # The default address is right: if nobody is there, it is the network.
+        return "bad" if nobody_there and self._settings.base_url != DEFAULT_BASE_URL else "not known"
 
     @property
     def certificate(self) -> Verdict:

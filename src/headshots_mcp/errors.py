@@ -222,8 +222,8 @@ class CertificateRefused(LookupFailed):
     """The TLS certificate is not one this machine trusts, so nothing was sent."""
 
     says = (
-        "The certificate of the API is not trusted by this machine. Check ACEDATACLOUD_API_BASE_URL; "
-        "behind a proxy that inspects traffic, name its certificates in SSL_CERT_FILE."
+        "The certificate of the API is not trusted by this machine. Check ACEDATACLOUD_API_BASE_URL and "
+        "this machine's clock; behind a proxy that inspects traffic, name its certificates in SSL_CERT_FILE."
     )
 
 
