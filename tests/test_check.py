@@ -348,6 +348,14 @@ async def test_only_another_host_or_port_than_that_of_the_api_is_told_as_a_proxy
     assert (report.proxy, report.cause) == (told, "the host name was not found")
 
 
+async def test_a_token_that_would_leave_this_machine_without_tls_is_warned_of(tried: dict[str, Tried]) -> None:
+    warning = "(no TLS: who is on the way can read the token)"
+    elsewhere = await checked(f"http://{ELSEWHERE}")
+
+    assert warning in elsewhere.as_text()
+    assert not [outcome for outcome in ALL if warning in tried[outcome].report.as_text()]
+
+
 async def test_where_nobody_is_at_the_default_address_the_network_is_in_doubt_not_the_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

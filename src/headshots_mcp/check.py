@@ -96,11 +96,16 @@ class Report:
         yield NAME, f"{self.version}, with mcp {self.mcp}"
         yield "Python", f"{self.python}, {self.executable}"
         yield "system", self.system
-        yield "base URL", (self.base_url or "cannot work") + " (the default)" * self.base_url_is_default
+        about = " (the default)" * self.base_url_is_default + _IN_CLEAR * self._sends_in_clear
+        yield "base URL", (self.base_url or "cannot work") + about
         shown = f", ends in {self.token_ends_in}" if self.token_ends_in else ""
         yield "token", f"set{shown}" if self.token_set else _NOT_SET
         given = {"proxy": self.proxy, "SSL_CERT_FILE": self.ssl_cert_file, "SSL_CERT_DIR": self.ssl_cert_dir}
         yield from ((label, value) for label, value in given.items() if value)
+
+    @property
+    def _sends_in_clear(self) -> bool:
+        return self.certificate == "not used" and urlsplit(self.base_url or "").hostname not in _THIS_MACHINE
 
     def _lookup(self) -> str:
         if self.seconds is None:
@@ -109,6 +114,8 @@ class Report:
 
 
 _NOT_SET = "not set here; what your host's configuration sets is not seen from here"
+_IN_CLEAR = " (no TLS: who is on the way can read the token)"
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 _ALL_IS_WELL = (
     "All is well. If your host cannot start the server all the same, compare its configuration with the lines above, "
     "and read its log."
