@@ -21,7 +21,7 @@ from headshots_mcp.errors import TokenMissing
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.reader import Reader
 from headshots_mcp.server import create_server
-from headshots_mcp.settings import Settings, bearer_token
+from headshots_mcp.settings import LOOPBACK, Settings, bearer_token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _LEFT_BY_PROXIES = ("forwarded", "via", "x-forwarded-", "x-real-ip", "x-client-ip", "true-client-ip", "cf-")
 _NO_CHECKS_OF_THE_SDK = TransportSecuritySettings(enable_dns_rebinding_protection=False)

@@ -34,7 +34,7 @@ from headshots_mcp.errors import (
     UsedUp,
 )
 from headshots_mcp.models import RetrieveTasks
-from headshots_mcp.settings import DEFAULT_BASE_URL, Settings, SettingsRefused
+from headshots_mcp.settings import DEFAULT_BASE_URL, LOOPBACK, Settings, SettingsRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -105,7 +105,8 @@ class Report:
 
     @property
     def _sends_in_clear(self) -> bool:
-        return self.certificate == "not used" and urlsplit(self.base_url or "").hostname not in _THIS_MACHINE
+        host = urlsplit(self.base_url or "").hostname
+        return self.certificate == "not used" and host not in [name.strip("[]") for name in LOOPBACK]
 
     def _lookup(self) -> str:
         if self.seconds is None:
@@ -115,7 +116,6 @@ class Report:
 
 _NOT_SET = "not set here; what your host's configuration sets is not seen from here"
 _IN_CLEAR = " (no TLS: who is on the way can read the token)"
-_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 _ALL_IS_WELL = (
     "All is well. If your host cannot start the server all the same, compare its configuration with the lines above, "
     "and read its log."

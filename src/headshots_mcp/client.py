@@ -35,6 +35,7 @@ from headshots_mcp.errors import (
     refusal,
 )
 from headshots_mcp.models import RetrieveTask, RetrieveTasks, TaskRecord, TaskRecords
+from headshots_mcp.settings import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -221,7 +222,7 @@ class HeadshotsClient:
                 # httpx looks at every idle connection before each request: more of them cost more than they save.
                 limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE),
                 # A proxy is for the world outside; the sandbox is on this machine.
-                mounts={"all://127.0.0.1": None, "all://[::1]": None, "all://localhost": None},
+                mounts={f"all://{name}": None for name in LOOPBACK},
                 timeout=httpx.Timeout(self._silence_timeout, connect=CONNECT_TIMEOUT, pool=None),
                 transport=self._transport,
             )

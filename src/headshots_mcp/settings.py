@@ -17,6 +17,9 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 DEFAULT_BASE_URL = "https://api.acedata.cloud"
 
+# By which this machine calls itself, as in a URL.
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
 # What RFC 6750, section 2.1 lets a bearer token be made of.
 _BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
