@@ -59,7 +59,7 @@ def application(
         loopback: The address it is bound to, if that is of this machine alone: unless other hosts are let in
             too, a caller without a token uses that of the settings.
     """
-    client = HeadshotsClient(settings.base_url, silence_timeout=settings.timeout / 2)
+    client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
     reader = Reader(client, timeout=settings.timeout)
     server = create_server(reader, _token_of_the_caller, image_hosts=settings.image_hosts)
     routes = server.sse_app(transport_security=_NO_CHECKS_OF_THE_SDK).routes

@@ -172,7 +172,7 @@ class Lookup:
     async def run(self) -> None:
         """Ask, and keep what comes of it."""
         client = HeadshotsClient(
-            self._settings.base_url, silence_timeout=self._settings.timeout / 2, attempts=1, trace=self._follow
+            self._settings.base_url, silence_timeout=self._settings.silence_timeout, attempts=1, trace=self._follow
         )
         await client.warm_up()
         begun = time.perf_counter()

@@ -44,7 +44,7 @@ def serve_stdio(settings: Settings) -> None:
         from headshots_mcp.reader import Reader  # noqa: PLC0415
         from headshots_mcp.server import create_server  # noqa: PLC0415
 
-        client = HeadshotsClient(settings.base_url, silence_timeout=settings.timeout / 2)
+        client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
         reader = Reader(client, timeout=settings.timeout)
         server = create_server(reader, lambda _headers: settings.token, image_hosts=settings.image_hosts)
 

@@ -53,6 +53,11 @@ class Settings:
     allowed_origins: tuple[str, ...] = ()
     image_hosts: tuple[str, ...] = ()
 
+    @property
+    def silence_timeout(self) -> float:
+        """Seconds without a byte after which an attempt is given up, early enough for another."""
+        return self.timeout / 2
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """Read and check the settings; one that is empty or blank counts as not set.
