@@ -34,7 +34,7 @@ from headshots_mcp.errors import (
     UsedUp,
 )
 from headshots_mcp.models import RetrieveTasks
-from headshots_mcp.settings import DEFAULT_BASE_URL, LOOPBACK, Settings, SettingsRefused
+from headshots_mcp.settings import DEFAULT_BASE_URL, LOOPBACK, Settings, SettingsRefused, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -303,4 +303,4 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _row(labelled: tuple[str, str]) -> str:
     label, value = labelled
-    return f"{label:13}  " + "".join(character if character.isprintable() else "?" for character in value)
+    return f"{label:13}  {one_line(value)}"

@@ -14,7 +14,7 @@ from headshots_mcp import NAME, __version__
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.outcomes import OUTCOMES, made_up
 from headshots_mcp.serving import reader_has_gone, serve_http, serve_stdio
-from headshots_mcp.settings import Settings, SettingsRefused, allowed_hosts, allowed_origins
+from headshots_mcp.settings import Settings, SettingsRefused, allowed_hosts, allowed_origins, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,8 +77,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and leave with exit code 2."""
-        line = "".join(character if character.isprintable() else "?" for character in message)
-        self.exit(2, f"{NAME}: {line} (see {self.prog} --help)\n")
+        self.exit(2, f"{NAME}: {one_line(message)} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -41,6 +41,11 @@ class SettingsRefused(Exception):
     """A setting that cannot work; `str()` is one line that names it and never shows a token."""
 
 
+def one_line(text: str) -> str:
+    """Make what a user has set a line that a terminal can show: what it cannot print becomes a question mark."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 @dataclass(frozen=True)
 class Settings:
     """How to reach the API, how many seconds a lookup may take, what to say about it, where pictures may be."""
