@@ -407,3 +407,23 @@ async def test_crowds_of_slow_idle_and_broken_connections_do_not_stop_others(loc
                 result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
 
     assert not result.is_error
+
+
+def test_where_sniffio_is_not_installed_a_process_of_the_factory_does_not_search_for_it() -> None:
+    code = """\
+import sys
+
+class NotInstalled:
+    def find_spec(name, path=None, target=None):
+        if name == "sniffio":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, NotInstalled)
+from headshots_mcp.asgi import create_app
+
+create_app()
+print(sys.modules["sniffio"])
+"""
+    ended = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, timeout=30, check=True)
+
+    assert ended.stdout.split() == [b"None"]

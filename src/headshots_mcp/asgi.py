@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from headshots_mcp import __version__
-from headshots_mcp.client import HeadshotsClient
+from headshots_mcp.client import HeadshotsClient, assume_asyncio
 from headshots_mcp.errors import TokenMissing
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.reader import Reader
@@ -45,6 +45,7 @@ def create_app() -> Starlette:
     """
     settings = Settings.from_environment()
     log_to_stderr(settings.log_level)
+    assume_asyncio()
     return application(settings)
 
 

@@ -93,9 +93,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             settings = _settings(flags, stack)
             log_to_stderr(settings.log_level)
-            # httpcore looks for it a dozen times a request, on the disk where it is not installed; it tells trio from
-            # asyncio, and here there is only asyncio.
-            sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
             if flags.transport == "stdio":
                 serve_stdio(settings)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import threading
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -64,6 +65,14 @@ _log = logging.getLogger(__name__)
 
 ATTEMPTS = 4
 _BACKOFF = wait_exponential(multiplier=0.2) + wait_random(0, 0.25)
+
+
+def assume_asyncio() -> None:
+    """Spare httpcore its search for sniffio, which tells trio from asyncio, in a process that has only asyncio.
+
+    It searches a dozen times a request, and on the disk where sniffio is not installed.
+    """
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 
 class HeadshotsClient:

@@ -40,10 +40,11 @@ def serve_stdio(settings: Settings) -> None:
     with _no_collecting():
         import anyio  # noqa: PLC0415 -- a refusal need not wait for these imports
 
-        from headshots_mcp.client import HeadshotsClient  # noqa: PLC0415
+        from headshots_mcp.client import HeadshotsClient, assume_asyncio  # noqa: PLC0415
         from headshots_mcp.reader import Reader  # noqa: PLC0415
         from headshots_mcp.server import create_server  # noqa: PLC0415
 
+        assume_asyncio()
         client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
         reader = Reader(client, timeout=settings.timeout)
         server = create_server(reader, lambda _headers: settings.token, image_hosts=settings.image_hosts)
@@ -113,7 +114,9 @@ def serve_http(settings: Settings, *, transport: Literal["sse", "http"], host: s
             import uvicorn  # noqa: PLC0415 -- stdio does not need these, and a refusal need not wait for them
 
             from headshots_mcp.asgi import application  # noqa: PLC0415
+            from headshots_mcp.client import assume_asyncio  # noqa: PLC0415
 
+            assume_asyncio()
             app = application(settings, transport=transport, loopback=name if address.is_loopback else None)
         called = name if address.is_loopback else settings.allowed_hosts[0].partition(":")[0]
         origin = f"http://{called}:{listener.getsockname()[1]}"
