@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import ipaddress
 import json
 import os
 import platform
@@ -19,10 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import certifi
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from headshots_mcp.outcomes import throwaway_certificate
 from peers import processor
 from rows import ROWS, Bench, Row
 from subjects import COMPARABLE, HERE, comparable, environment_of_ours, floors, ours, version_in
@@ -70,45 +66,15 @@ class RunningUpstream:
 def running_upstream() -> Iterator[RunningUpstream]:
     """Run the upstream; its certificate is made now, and trusted next to the usual hundred and more."""
     with tempfile.TemporaryDirectory() as folder:
-        certificate, key, certificates = (Path(folder) / name for name in ("own.pem", "key.pem", "all.pem"))
-        _make_certificate(certificate, key)
-        certificates.write_text(Path(certifi.where()).read_text("utf-8") + certificate.read_text("utf-8"), "utf-8")
-        command = [sys.executable, str(HERE / "upstream.py"), str(certificate), str(key)]
+        certificate, certificates = Path(folder) / "own.pem", Path(folder) / "all.pem"
+        certificate.write_bytes(throwaway_certificate(days=1))
+        certificates.write_bytes(Path(certifi.where()).read_bytes() + certificate.read_bytes())
+        command = [sys.executable, str(HERE / "upstream.py"), str(certificate)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             try:
                 yield RunningUpstream(json.loads(process.stdout.readline()), str(certificates))
             finally:
                 process.kill()
-
-
-def _make_certificate(certificate: Path, key: Path) -> None:
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "benchmark upstream")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    usage = dict.fromkeys(
-        (
-            "content_commitment",
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "encipher_only",
-            "decipher_only",
-        ),
-        False,
-    )
-    signed = (
-        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=6))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
-        .add_extension(x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **usage), critical=True)
-        .sign(private, hashes.SHA256())
-    )
-    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    key.write_bytes(private.private_bytes(*form))
 
 
 def main() -> None:

@@ -127,10 +127,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(head.encode() + body)
 
 
-async def serve(certificate: str, key: str) -> None:
+async def serve(certificate: str) -> None:
     """Serve both until stdin ends."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(certificate, key)
+    tls.load_cert_chain(certificate)
     loop, upstream = asyncio.get_running_loop(), Upstream()
     plain = await loop.create_server(lambda: Connection(upstream), "127.0.0.1", 0, backlog=1024)
     secure = await loop.create_server(lambda: Connection(upstream), "127.0.0.1", 0, backlog=1024, ssl=tls)

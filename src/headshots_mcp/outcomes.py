@@ -81,7 +81,7 @@ def made_up(outcome: str, task_id: str) -> Iterator[dict[str, str]]:
         certificate = None
         if outcome != "plain-http":
             certificate = Path(directory) / "throwaway.pem"
-            certificate.write_bytes(_throwaway_certificate(days=-1 if outcome == "expired" else 1))
+            certificate.write_bytes(throwaway_certificate(days=-1 if outcome == "expired" else 1))
         with sandbox.serve(certificate) as base_url:
             yield {
                 "ACEDATACLOUD_API_BASE_URL": base_url,
@@ -131,8 +131,8 @@ def _closed_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-def _throwaway_certificate(*, days: int) -> bytes:
-    """Make a key, and with it a certificate for 127.0.0.1 that ends in some days, or has ended."""
+def throwaway_certificate(*, days: int) -> bytes:
+    """Make a key, and with it a certificate for 127.0.0.1 that ends in some days, or has ended; gives both as PEM."""
     from cryptography import x509  # noqa: PLC0415 -- takes its time
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
