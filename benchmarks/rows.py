@@ -8,7 +8,7 @@ import ssl
 import statistics
 import time
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -100,8 +100,10 @@ class Bench:
         """Start a server on pipes."""
         return StdioPeer(subject, self.environment(subject, scheme))
 
-    def turns(self, rounds: range, subjects: list[Subject], row: Row, *, few: int = 3) -> Iterator[Subject]:
-        """Go round and round, each time from another server on; one that fails is left out from then on.
+    def by_turns(
+        self, rounds: range, subjects: list[Subject], row: Row, measure: Callable[[Subject], None], *, few: int = 3
+    ) -> None:
+        """Measure round and round, each time from another server on; one that fails is left out from then on.
 
         Comparable servers take part in the first few rounds only, for they differ by more than noise.
         """
@@ -110,7 +112,19 @@ class Bench:
                 it for it in subjects if it.name not in row.said and (it.kind != "comparable" or number < few)
             ]
             start = number % max(1, len(taking_part))
-            yield from taking_part[start:] + taking_part[:start]
+            for subject in taking_part[start:] + taking_part[:start]:
+                try:
+                    measure(subject)
+                except CallFailed as error:
+                    row.said[subject.name] = f"failed: {error}"
+
+    @contextmanager
+    def after_first_call(self, subject: Subject) -> Iterator[StdioPeer]:
+        """Start a server that asks over https, and give it with its first call behind it, made a second later."""
+        with self.peer(subject, "https") as peer:
+            time.sleep(1)
+            peer.look_up(self.id())
+            yield peer
 
     def together(self, stack: ExitStack, subjects: list[Subject], scheme: str, row: Row) -> list[StdioPeer]:
         """Start several servers that stay for the whole row, each with its first call behind it."""
@@ -125,14 +139,6 @@ class Bench:
         return peers
 
 
-def trying(row: Row, subject: Subject, measure: Callable[[], None]) -> None:
-    """Measure once; a server that fails is said to, and does not stop the others."""
-    try:
-        measure()
-    except CallFailed as error:
-        row.said[subject.name] = f"failed: {error}"
-
-
 def start(bench: Bench) -> list[Row]:
     """Time from the spawn to the list of tools."""
     row = Row("spawn → `tools/list` over stdio", "s", "≤ 0.95 × empty")
@@ -144,8 +150,7 @@ def start(bench: Bench) -> list[Row]:
             computed.add(subject, peer.processor_seconds())
 
     subjects = bench.some("ours", "floor", "comparable", without=SHARED)
-    for subject in bench.turns(bench.rounds(15, 4), subjects, row, few=1 if bench.quick else 5):
-        trying(row, subject, lambda subject=subject: measure(subject))
+    bench.by_turns(bench.rounds(15, 4), subjects, row, measure, few=1 if bench.quick else 5)
     return [row.judge(0.95, of=EMPTY), computed.judge(0.95, of=EMPTY)]
 
 
@@ -154,13 +159,10 @@ def memory(bench: Bench) -> list[Row]:
     row = Row("peak memory after the first call (https)", "MB", "≤ empty + 5 MB")
 
     def measure(subject: Subject) -> None:
-        with bench.peer(subject, "https") as peer:
-            time.sleep(1)
-            peer.look_up(bench.id())
+        with bench.after_first_call(subject) as peer:
             row.add(subject, peer.memory("VmHWM"))
 
-    for subject in bench.turns(bench.rounds(3, 1), bench.subjects, row, few=1):
-        trying(row, subject, lambda subject=subject: measure(subject))
+    bench.by_turns(bench.rounds(3, 1), bench.subjects, row, measure, few=1)
     return [row.judge(0, of=EMPTY, plus=5)]
 
 
@@ -198,19 +200,16 @@ def first(bench: Bench) -> list[Row]:
     row = Row("first lookup, 1 s after `tools/list`, https", "ms", "≤ 10 ms")
 
     def measure(subject: Subject) -> None:
-        with bench.peer(subject, "https") as peer:
-            time.sleep(1)
-            peer.look_up(bench.id())
+        with bench.after_first_call(subject) as peer:
             row.add(subject, 1000 * peer.seconds)
-
-    tls = ssl.create_default_context(cafile=bench.upstream.certificates)
-    for subject in bench.turns(bench.rounds(11, 2), bench.with_upstream, row, few=1 if bench.quick else 2):
-        trying(row, subject, lambda subject=subject: measure(subject))
         began = time.perf_counter()
         bare = BareSocket(bench.upstream.ports["https"], tls)
         bare.ask(bench.id())
         row.add(SOCKET, 1000 * (time.perf_counter() - began))
         bare.close()
+
+    tls = ssl.create_default_context(cafile=bench.upstream.certificates)
+    bench.by_turns(bench.rounds(11, 2), bench.with_upstream, row, measure, few=1 if bench.quick else 2)
     return [row.judge(10)]
 
 
@@ -249,8 +248,7 @@ def at_once(bench: Bench) -> list[Row]:
             peers[subject.name].look_up_at_once(bench.ids(100))
             row.add(subject, time.perf_counter() - began)
 
-        for subject in bench.turns(bench.rounds(12, 4), bench.with_upstream, row, few=1 if bench.quick else 2):
-            trying(row, subject, lambda subject=subject: measure(subject))
+        bench.by_turns(bench.rounds(12, 4), bench.with_upstream, row, measure, few=1 if bench.quick else 2)
     return [row.judge(1.1, of=SHARED)]
 
 
@@ -273,8 +271,7 @@ def batch(bench: Bench) -> list[Row]:
             asked.add(subject, counts["requests"])
             most.add(subject, counts["most_at_once"])
 
-        for subject in bench.turns(bench.rounds(12, 4), bench.with_upstream, spent):
-            trying(spent, subject, lambda subject=subject: measure(subject))
+        bench.by_turns(bench.rounds(12, 4), bench.with_upstream, spent, measure)
     return [spent.judge(1.5, of=SHARED), size.judge(0.6, of=SHARED), asked.judge(20), most.judge(4)]
 
 
@@ -294,8 +291,7 @@ def http(bench: Bench) -> list[Row]:
         def measure(subject: Subject) -> None:
             row.add(subject, asyncio.run(_load(bench, servers[subject.name], seconds=1 if bench.quick else 2)))
 
-        for subject in bench.turns(bench.rounds(6, 3), bench.subjects, row, few=1 if bench.quick else 2):
-            trying(row, subject, lambda subject=subject: measure(subject))
+        bench.by_turns(bench.rounds(6, 3), bench.subjects, row, measure, few=1 if bench.quick else 2)
     return [row.judge(0.9, of=SHARED, least=True)]
 
 
