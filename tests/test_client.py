@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import repeat
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,7 +13,7 @@ import pytest
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from headshots_mcp import __version__
-from headshots_mcp.client import HeadshotsClient
+from headshots_mcp.client import HeadshotsClient, assume_asyncio
 from headshots_mcp.errors import ClientNotUsable, NoSuchApi
 from headshots_mcp.faults import error_answer
 from headshots_mcp.models import RetrieveTask
@@ -71,6 +73,17 @@ async def test_a_client_that_was_never_asked_closes_without_ever_having_opened()
         pass
 
     assert client._made is None
+
+
+def test_sniffio_is_taken_for_missing_unless_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = ModuleType("sniffio")
+    monkeypatch.setitem(sys.modules, "sniffio", loaded)
+    assume_asyncio()
+    assert sys.modules["sniffio"] is loaded
+
+    monkeypatch.delitem(sys.modules, "sniffio")
+    assume_asyncio()
+    assert sys.modules.get("sniffio", loaded) is None
 
 
 async def test_a_client_warmed_up_is_made_and_has_sent_nothing(served: Served) -> None:
