@@ -103,13 +103,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run_until_nobody_reads(command: Callable[[argparse.Namespace], int], flags: argparse.Namespace) -> int:
     try:
-        return command(flags)
+        code = command(flags)
+        sys.stdout.flush()
     except OSError as error:
         if not reader_has_gone(error):
             raise
         # Python would complain again when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    return code
 
 
 def _demo(_flags: argparse.Namespace) -> int:
