@@ -32,10 +32,13 @@ async function opened(t, { clock = false, width = 720, browser = {}, ...settings
   await page.goto(origins.host);
   await page.evaluate((given) => window.host.start(given), { server: SERVER, ...settings });
   const app = page.frames()[1];
+  const settled = () => page.evaluate(() => window.host.settled());
+  const heard = async (given) => { await settled(); return given; };
   const host = {
-    call: (name, given) => page.evaluate(([n, g]) => window.host.call(n, g), [name, given]),
-    result: (result) => page.evaluate((given) => window.host.bridge.sendToolResult(given), { content: [], ...result }),
-    send: (method, params) => page.evaluate(([m, p]) => window.host.bridge[m](p), [method, params]),
+    settled,
+    call: (name, given) => page.evaluate(([n, g]) => window.host.call(n, g), [name, given]).then(heard),
+    send: (method, params) => page.evaluate(([m, p]) => window.host.bridge[m](p), [method, params]).then(heard),
+    result: (result) => host.send("sendToolResult", { content: [], ...result }),
     said: (method) => page.evaluate((m) => window.host.said.filter((message) => message.method === m), method),
     hears: (method, count = 1) => page.waitForFunction(
       ([m, n]) => window.host.said.filter((message) => message.method === m).length >= n, [method, count]),
@@ -169,7 +172,7 @@ test("a foreign host is blocked, a broken picture caught, and both are labelled 
   await shoot(page, "placeholders");
   await accessible(app, "placeholders");
   await app.getByRole("link").first().click();
-  await host.hears("ui/open-link");
+  await host.settled();
   assert.deepEqual((await host.said("ui/open-link")).map(({ params }) => params), [{ url: foreign }]);
 });
 
@@ -196,11 +199,12 @@ test("a picture opens large and is left by keyboard alone", async (t) => {
   await app.getByRole("button", { name: "Open original" }).press("Enter");
   await app.getByRole("button", { name: "Copy link" }).press("Enter");
   await app.getByRole("button", { name: "Copied" }).waitFor();
+  await host.settled();
   const link = `${PICTURES}/headshots/gallery-2.png`;
   assert.deepEqual((await host.said("ui/open-link")).map(({ params }) => params), [{ url: link }]);
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), link);
   await page.keyboard.press("Escape");
-  assert.equal(await app.locator("#viewer").isVisible(), false);
+  await app.locator("#viewer").waitFor({ state: "hidden" });
   await app.waitForFunction(() => document.querySelectorAll(".picture")[1] === document.activeElement);
   await app.locator(".picture").first().press("Enter");
   await app.locator("#viewer").waitFor();
@@ -219,6 +223,7 @@ test("the large picture lies over the part of a long page that is in sight", asy
     return y >= 0 && y + height <= TALL && height > 300;
   };
   await app.locator("#viewer").waitFor();
+  await app.waitForFunction(() => document.getElementById("large").naturalWidth > 0);
   assert.ok(await inSight(), JSON.stringify(await app.locator("#large").boundingBox()));
   await shoot(page, "large-in-a-long-page");
 });
@@ -258,17 +263,13 @@ async function polling(t, { ids = [PROCESSING, SUCCEEDED], ...settings } = {}) {
   await host.call("get_headshot_tasks", { ids });
   await app.locator(".badge").first().waitFor();
   const calls = async () => (await host.said("tools/call")).length;
-  const settled = () => app.waitForFunction(() => !document.getElementById("refresh").disabled);
+  const answered = () => app.waitForFunction(() => !document.getElementById("refresh").disabled);
   const pass = async (seconds) => {
     await page.clock.runFor(1000 * seconds);
-    await page.evaluate(() => new Promise((resolve) => { // until what the page said by then has arrived
-      const { port1, port2 } = new MessageChannel();
-      port1.onmessage = resolve;
-      port2.postMessage(0);
-    }));
-    await settled();
+    await host.settled();
+    await answered();
   };
-  return { ...started, calls, pass, settled };
+  return { ...started, calls, pass, answered };
 }
 
 test("it asks after five seconds, slower with time, for the unfinished ones only", async (t) => {
@@ -283,11 +284,11 @@ test("it asks after five seconds, slower with time, for the unfinished ones only
 });
 
 test("the button asks at once", async (t) => {
-  const { page, app, host, calls, settled } = await polling(t);
+  const { page, app, host, calls, answered } = await polling(t);
   assert.equal(await calls(), 0);
   await app.getByRole("button", { name: "Check now" }).click();
   await host.hears("tools/call");
-  await settled();
+  await answered();
   assert.equal(await calls(), 1);
   await shoot(page, "unfinished");
 });
@@ -334,9 +335,10 @@ test("it asks nothing of a host that calls no tools for it", async (t) => {
 test("after the teardown it answers, falls silent and stays so", async (t) => {
   const { page, host, pass } = await polling(t);
   assert.deepEqual(await host.send("teardownResource", {}), {});
-  const before = await page.evaluate(() => window.host.said.length);
+  const unasked = () => page.evaluate(() => window.host.said.filter(({ method }) => method).length);
+  const before = await unasked();
   await pass(300);
-  assert.equal(await page.evaluate(() => window.host.said.length), before);
+  assert.equal(await unasked(), before);
 });
 
 test("hostile strings of the real server's answer are shown as text and do nothing", async (t) => {
@@ -465,6 +467,7 @@ test("the host's room is respected: insets, dimensions and the modes it offers",
   } });
   await host.call("get_headshot_task", { id: "sandbox-gallery" });
   await loaded(app, 4);
+  await host.settled();
   assert.deepEqual(await app.evaluate(() => getComputedStyle(document.querySelector("main")).padding), "32px 42px 52px 62px");
   assert.deepEqual((await host.said("ui/notifications/size-changed")).at(-1).params, { width: 500, height: 200 });
   await shoot(page, "insets", 200);

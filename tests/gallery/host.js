@@ -29,6 +29,7 @@ async function start({ server, context = {}, capabilities = { openLinks: {}, ser
     await bridge.sendToolResult(result);
     return result;
   };
+  window.host.settled = () => bridge.request({ method: "ping" }); // what was said before it, either way, has arrived
 }
 
 window.host = { start, said };
