@@ -63,13 +63,13 @@ class Row:
 
 
 class Bench:
-    """What all rows share: the servers, the upstream, and ids nobody has asked for yet."""
+    """What a row is measured with: the servers, the upstream, and ids of its own, the same in every run."""
 
-    def __init__(self, subjects: list[Subject], upstream: Any, *, quick: bool) -> None:
+    def __init__(self, row: str, subjects: list[Subject], upstream: Any, *, quick: bool) -> None:
         self.subjects = subjects
         self.upstream = upstream
         self.quick = quick
-        self._random = Random(8)
+        self._random = Random(row)
 
     def some(self, *kinds: str, without: str = "") -> list[Subject]:
         """Give the servers of some kinds."""
@@ -150,7 +150,7 @@ def start(bench: Bench) -> list[Row]:
             computed.add(subject, peer.processor_seconds())
 
     subjects = bench.some("ours", "floor", "comparable", without=SHARED)
-    bench.by_turns(bench.rounds(15, 4), subjects, row, measure, few=1 if bench.quick else 5)
+    bench.by_turns(bench.rounds(25, 4), subjects, row, measure, few=1 if bench.quick else 5)
     return [row.judge(0.95, of=EMPTY), computed.judge(0.95, of=EMPTY)]
 
 
@@ -174,7 +174,7 @@ def warm(bench: Bench) -> list[Row]:
         peers = bench.together(stack, bench.with_upstream, "https", typical)
         bare = BareSocket(bench.upstream.ports["https"], ssl.create_default_context(cafile=bench.upstream.certificates))
         stack.callback(bare.close)
-        for number in bench.rounds(10, 3):
+        for number in bench.rounds(30, 3):
             taken: dict[str, list[float]] = {peer.subject.name: [] for peer in peers} | {SOCKET: []}
             for call in range(100):
                 for peer in peers:
@@ -379,7 +379,7 @@ def batch_tokens(bench: Bench) -> list[Row]:
     with ExitStack() as stack:
         peers = bench.together(stack, bench.with_upstream, "http", structured)
         # How many tokens an id takes depends on the id.
-        for _ in bench.rounds(20, 3):
+        for _ in bench.rounds(40, 3):
             ids = bench.ids(50)
             pictures = [image["image_url"] for task_id in ids for image in record(task_id)["response"]["data"]]
             raw = tokens({"items": [record(task_id) for task_id in ids], "count": 50})

@@ -89,12 +89,12 @@ def main() -> None:
     missing = {} if flags.no_comparable else _add_comparable(subjects)
     done: list[tuple[str, Row]] = []
     with running_upstream() as upstream:
-        bench = Bench(subjects, upstream, quick=flags.quick)
         for name in flags.rows or ROWS:
             if time.monotonic() - began > ENOUGH:
                 print(f"time is up: {name} was not measured", file=sys.stderr)
                 continue
             print(f"{time.monotonic() - began:4.0f} s  {name}", file=sys.stderr)
+            bench = Bench(name, subjects, upstream, quick=flags.quick)
             done += [(name, row) for row in ROWS[name](bench)]
     machine = _machine(subjects)
     print(_table(done, missing, machine))
