@@ -294,7 +294,7 @@ def test_the_log_level_decides_how_much_is_said(served: Served) -> None:
                 ask(process, look_up(task_id))
             said[level] = [line.partition(":")[0] for line in process.communicate(timeout=10)[1].splitlines()]
 
-    retry, failure = "INFO headshots_mcp.client", "WARNING headshots_mcp.reader"
+    retry, failure = "INFO headshots_mcp.retry", "WARNING headshots_mcp.reader"
     assert said == {"INFO": [retry, retry, failure], "WARNING": [failure], "CRITICAL": []}
 
 

@@ -1,8 +1,7 @@
-"""The API's one endpoint, `POST /headshots/tasks`: send, try again, cap and parse, over one HTTP client."""
+"""The API's one endpoint, `POST /headshots/tasks`: send, cap and parse, over one HTTP client."""
 
 from __future__ import annotations
 
-import logging
 import re
 import sys
 import threading
@@ -14,14 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 from pydantic import TypeAdapter, ValidationError
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
-from tenacity.stop import stop_base
 
 from headshots_mcp import NAME, __version__
 from headshots_mcp.errors import (
@@ -31,7 +22,6 @@ from headshots_mcp.errors import (
     NoSuchApi,
     NotFound,
     TimedOut,
-    Transient,
     Unreachable,
     refusal,
 )
@@ -43,7 +33,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import httpx
-    from tenacity import RetryCallState
     from typing_extensions import Self
 
     Trace = Callable[[str, Mapping[str, Any]], Awaitable[None]]
@@ -61,10 +50,7 @@ MAX_BATCH_BODY = 5 * 1024 * 1024
 # A few bytes of JSON can become a kilobyte of objects; commas tell how many there are before any is made.
 MAX_COMMAS = 100_000
 
-_log = logging.getLogger(__name__)
-
 ATTEMPTS = 4
-_BACKOFF = wait_exponential(multiplier=0.2) + wait_random(0, 0.25)
 
 
 def assume_asyncio() -> None:
@@ -178,15 +164,9 @@ class HeadshotsClient:
     async def _ask(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
     ) -> tuple[A | None, bytearray]:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Transient),
-            stop=stop_after_attempt(self._attempts) | _StopAtDeadline(),
-            wait=_pause,
-            sleep=anyio.sleep,
-            before_sleep=_log_retry,
-            reraise=True,
-        )
-        return await retrying(self._attempt, request, token, answer)
+        from headshots_mcp.retry import retrying  # noqa: PLC0415 -- see _make
+
+        return await retrying(self._attempts)(self._attempt, request, token, answer)
 
     async def _attempt(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
@@ -216,7 +196,9 @@ class HeadshotsClient:
             return self._made
 
     def _make(self) -> httpx.AsyncClient:
-        import httpx  # noqa: PLC0415 -- listing the tools need not wait for it
+        import httpx  # noqa: PLC0415 -- listing the tools need not wait for these
+
+        import headshots_mcp.retry  # noqa: F401, PLC0415 -- the first call need not wait for it
 
         try:
             return httpx.AsyncClient(
@@ -246,25 +228,6 @@ class HeadshotsClient:
 
 _TASK: TypeAdapter[TaskRecord | None] = TypeAdapter(TaskRecord | None)
 _TASKS: TypeAdapter[TaskRecords | None] = TypeAdapter(TaskRecords | None)
-
-
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    cause = type(error.__cause__).__name__ if error and error.__cause__ else "no further cause"
-    _log.info("trying again in %.1f s: %s [%s]", state.upcoming_sleep, error, cause)
-
-
-def _pause(state: RetryCallState) -> float:
-    """Seconds to wait before the next attempt: what the API asked for, else a little more each time."""
-    error = state.outcome.exception() if state.outcome else None
-    return (isinstance(error, Transient) and error.retry_after) or _BACKOFF(state)
-
-
-class _StopAtDeadline(stop_base):
-    """Gives up at once if the next attempt could not even begin before the cancel scope around it ends."""
-
-    def __call__(self, retry_state: RetryCallState) -> bool:
-        return anyio.current_time() + retry_state.upcoming_sleep >= anyio.current_effective_deadline()
 
 
 async def _read(response: httpx.Response, limit: int) -> bytearray:
