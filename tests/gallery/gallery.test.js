@@ -204,7 +204,8 @@ test("a picture opens large and is left by keyboard alone", async (t) => {
   assert.deepEqual((await host.said("ui/open-link")).map(({ params }) => params), [{ url: link }]);
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), link);
   await page.keyboard.press("Escape");
-  await app.locator("#viewer").waitFor({ state: "hidden" });
+  await host.settled();
+  assert.equal(await app.locator("#viewer").isVisible(), false);
   await app.waitForFunction(() => document.querySelectorAll(".picture")[1] === document.activeElement);
   await app.locator(".picture").first().press("Enter");
   await app.locator("#viewer").waitFor();
