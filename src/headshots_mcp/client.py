@@ -26,6 +26,7 @@ from headshots_mcp.errors import (
     refusal,
 )
 from headshots_mcp.models import RetrieveTask, RetrieveTasks, TaskRecord, TaskRecords
+from headshots_mcp.retry import retrying
 from headshots_mcp.settings import LOOPBACK
 
 if TYPE_CHECKING:
@@ -164,8 +165,6 @@ class HeadshotsClient:
     async def _ask(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
     ) -> tuple[A | None, bytearray]:
-        from headshots_mcp.retry import retrying  # noqa: PLC0415 -- see _make
-
         return await retrying(self._attempts)(self._attempt, request, token, answer)
 
     async def _attempt(
@@ -196,9 +195,7 @@ class HeadshotsClient:
             return self._made
 
     def _make(self) -> httpx.AsyncClient:
-        import httpx  # noqa: PLC0415 -- listing the tools need not wait for these
-
-        import headshots_mcp.retry  # noqa: F401, PLC0415 -- the first call need not wait for it
+        import httpx  # noqa: PLC0415 -- listing the tools need not wait for it
 
         try:
             return httpx.AsyncClient(
