@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import certifi
 
-from headshots_mcp.outcomes import throwaway_certificate
+from headshots_mcp.sandbox.outcomes import throwaway_certificate
 from peers import processor
 from rows import ROWS, Bench, Row
 from subjects import COMPARABLE, HERE, comparable, environment_of_ours, floors, ours, version_in

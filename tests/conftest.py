@@ -14,10 +14,10 @@ from mcp.client import Client
 from mcp_types import CallToolResult, TextContent
 from trio.testing import MockClock
 
-from headshots_mcp.client import HeadshotsClient
-from headshots_mcp.reader import Reader
-from headshots_mcp.sandbox import TOKEN, Sandbox
-from headshots_mcp.server import create_server
+from headshots_mcp.api.client import HeadshotsClient
+from headshots_mcp.lookup.reader import Reader
+from headshots_mcp.sandbox.app import TOKEN, Sandbox
+from headshots_mcp.server.tools import create_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

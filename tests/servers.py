@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.test_stdio import COMMAND, environment
+from tests.server.test_stdio import COMMAND, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,10 +19,10 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 
 from headshots_mcp import NAME, __version__
-from headshots_mcp.sandbox import SUCCEEDED, TOKEN
+from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN
 from tests.conftest import REPOSITORY, connected, text_of
+from tests.server.test_stdio import environment
 from tests.test_packaging import registry_entry
-from tests.test_stdio import environment
 
 if TYPE_CHECKING:
     from tests.conftest import Served

@@ -15,15 +15,16 @@ import anyio
 import pytest
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from headshots_mcp import __version__, client, errors
+from headshots_mcp import __version__
+from headshots_mcp.api import client, errors
 from headshots_mcp.check import MADE_UP_ID, Report, check
 from headshots_mcp.cli import CHECK_EPILOG
-from headshots_mcp.faults import error_answer, fault_answer
-from headshots_mcp.outcomes import OUTCOMES, made_up
-from headshots_mcp.sandbox import TOKEN
+from headshots_mcp.sandbox.app import TOKEN
+from headshots_mcp.sandbox.faults import error_answer, fault_answer
+from headshots_mcp.sandbox.outcomes import OUTCOMES, simulate
 from headshots_mcp.settings import DEFAULT_BASE_URL
 from tests.conftest import REPOSITORY
-from tests.test_stdio import COMMAND, environment
+from tests.server.test_stdio import COMMAND, environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -102,7 +103,7 @@ def tried() -> dict[str, Tried]:
     """Every outcome, had once."""
 
     async def have(outcome: str) -> Tried:
-        with made_up(outcome, MADE_UP_ID) as settings:
+        with simulate(outcome, MADE_UP_ID) as settings:
             return Tried(await checked(**settings), settings["ACEDATACLOUD_API_TOKEN"])
 
     return {outcome: anyio.run(have, outcome) for outcome in OUTCOMES}
@@ -301,7 +302,7 @@ async def test_a_proxy_that_does_not_help_is_told_by_its_address_without_its_pas
 
 
 async def test_a_certificate_of_somebody_else_behind_a_proxy_is_told() -> None:
-    with made_up("good", MADE_UP_ID) as settings:
+    with simulate("good", MADE_UP_ID) as settings:
         port = int(settings["ACEDATACLOUD_API_BASE_URL"].rpartition(":")[2])
         async with proxy(b"HTTP/1.1 200 Connected\r\n\r\n", behind=port) as address:
             changes = {"https_proxy": f"http://{address}", "no_proxy": ""}
@@ -359,7 +360,7 @@ async def test_a_token_that_would_leave_this_machine_without_tls_is_warned_of(tr
 async def test_where_nobody_is_at_the_default_address_the_network_is_in_doubt_not_the_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with made_up("refused", MADE_UP_ID) as settings:
+    with simulate("refused", MADE_UP_ID) as settings:
         monkeypatch.setattr("headshots_mcp.check.DEFAULT_BASE_URL", settings["ACEDATACLOUD_API_BASE_URL"])
         report = await checked(**settings)
 

@@ -9,7 +9,7 @@ import pytest
 
 from headshots_mcp import __version__
 from headshots_mcp.cli import main
-from headshots_mcp.outcomes import OUTCOMES
+from headshots_mcp.sandbox.outcomes import OUTCOMES
 
 SETTINGS = ("ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL", "HEADSHOTS_TIMEOUT", "HEADSHOTS_LOG_LEVEL")
 

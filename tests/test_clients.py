@@ -18,12 +18,12 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 
 from headshots_mcp import NAME
-from headshots_mcp.sandbox import FAILED, GALLERY, LIVING, SUCCEEDED, TOKEN, UNKNOWN
+from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, TOKEN, UNKNOWN
 from tests.conftest import REPOSITORY, text_of
 from tests.hosts import BRIDGE, ORIGIN
+from tests.server.test_mcp_tasks import TOOL, ask_modern
+from tests.server.test_stdio import COMMAND, environment
 from tests.servers import serving
-from tests.test_mcp_tasks import TOOL, ask_modern
-from tests.test_stdio import COMMAND, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

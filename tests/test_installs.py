@@ -19,13 +19,13 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from headshots_mcp.sandbox import SUCCEEDED
-from headshots_mcp.sandbox import TOKEN as SANDBOX_TOKEN
+from headshots_mcp.sandbox.app import SUCCEEDED
+from headshots_mcp.sandbox.app import TOKEN as SANDBOX_TOKEN
 from tests.conftest import text_of
 from tests.hosts import COMMAND, GENERIC, HOSTS, LINKS, LOCAL, ORIGIN, REMOTE, TOKEN, Block, Host
+from tests.server.test_stdio import COMMAND as BUILT_COMMAND
 from tests.servers import serving
 from tests.test_readme import README
-from tests.test_stdio import COMMAND as BUILT_COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -16,7 +16,7 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 
 from headshots_mcp import __version__
-from headshots_mcp.sandbox import SUCCEEDED
+from headshots_mcp.sandbox.app import SUCCEEDED
 from tests.conftest import REPOSITORY, text_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_the_wheel_holds_one_top_level_package_and_its_types(wheel: Path) -> Non
         "headshots_mcp",
         f"headshots_mcp-{__version__}.dist-info",
     }
-    assert {"headshots_mcp/py.typed", "headshots_mcp/gallery.html"} <= set(names)
+    assert {"headshots_mcp/py.typed", "headshots_mcp/server/gallery.html"} <= set(names)
     assert f"headshots_mcp-{__version__}.dist-info/licenses/LICENSE" in names
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.responses import JSONResponse
 
-from headshots_mcp.sandbox import TOKEN
-from headshots_mcp.serving import MAX_OPEN_FILES, _allow_many_connections
+from headshots_mcp.sandbox.app import TOKEN
+from headshots_mcp.server.listening import MAX_OPEN_FILES, _allow_many_connections
 from tests.conftest import REPOSITORY
-from tests.test_stdio import COMMAND, INITIALIZE, ask, environment, look_up, running
+from tests.server.test_stdio import COMMAND, INITIALIZE, ask, environment, look_up, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,8 +48,8 @@ LET_BE = {
     ("benchmarks/peers.py", "'/proc/'"): "benchmarks/run.py refuses any other system than Linux",
     ("benchmarks/peers.py", "'/proc/cpuinfo'"): "benchmarks/run.py refuses any other system than Linux",
     ("benchmarks/peers.py", "self._process.send_signal"): "benchmarks/run.py refuses any other system than Linux",
-    ("tests/test_scale_out.py", "'/usr/sbin'"): "one more place to look for nginx, which need not be there",
-    ("tests/test_scale_out.py", "'/etc/ssl'"): "a word of the README's configuration of nginx, replaced",
+    ("tests/server/test_scale_out.py", "'/usr/sbin'"): "one more place to look for nginx, which need not be there",
+    ("tests/server/test_scale_out.py", "'/etc/ssl'"): "a word of the README's configuration of nginx, replaced",
 }
 
 GUARD = re.compile(r"sys\.platform|os\.name|platform\.system|hasattr\(|\.exists\(|skipif|needs_")

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import anyio
 
 from headshots_mcp import NAME, __version__
-from headshots_mcp.client import HeadshotsClient
-from headshots_mcp.errors import (
+from headshots_mcp.api.client import HeadshotsClient
+from headshots_mcp.api.errors import (
     AccessDenied,
     AnswerNotUnderstood,
     BadRequest,
@@ -33,7 +33,7 @@ from headshots_mcp.errors import (
     Unreachable,
     UsedUp,
 )
-from headshots_mcp.models import RetrieveTasks
+from headshots_mcp.api.requests import RetrieveTasks
 from headshots_mcp.settings import DEFAULT_BASE_URL, LOOPBACK, Settings, SettingsRefused, one_line
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from headshots_mcp import NAME, __version__
 from headshots_mcp.logs import log_to_stderr
-from headshots_mcp.outcomes import OUTCOMES, made_up
-from headshots_mcp.serving import reader_has_gone, serve_http, serve_stdio
+from headshots_mcp.sandbox.outcomes import OUTCOMES, simulate
+from headshots_mcp.server.listening import serve_http
+from headshots_mcp.server.stdio import is_broken_pipe, serve_stdio
 from headshots_mcp.settings import Settings, SettingsRefused, allowed_hosts, allowed_origins, one_line
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _run_until_nobody_reads(command: Callable[[argparse.Namespace], int], flags:
         code = command(flags)
         sys.stdout.flush()
     except OSError as error:
-        if not reader_has_gone(error):
+        if not is_broken_pipe(error):
             raise
         # Python would complain again when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -131,7 +132,7 @@ def _check(flags: argparse.Namespace) -> int:
         with ExitStack() as stack:
             environment: Mapping[str, str] = os.environ
             if outcome:
-                environment = stack.enter_context(made_up(outcome, MADE_UP_ID))
+                environment = stack.enter_context(simulate(outcome, MADE_UP_ID))
                 # HTTPX reads its own part of it.
                 os.environ.update(environment)
             report = await check(environment)
@@ -152,7 +153,7 @@ def _settings(flags: argparse.Namespace, stack: ExitStack) -> Settings:
     """Read the settings, flags added; in the sandbox, those about the real API do not count."""
     environment = dict(os.environ)
     if flags.sandbox:
-        from headshots_mcp.sandbox import TOKEN, Sandbox  # noqa: PLC0415 -- only --sandbox needs it
+        from headshots_mcp.sandbox.app import TOKEN, Sandbox  # noqa: PLC0415 -- only --sandbox needs it
 
         environment["ACEDATACLOUD_API_BASE_URL"] = base_url = stack.enter_context(Sandbox().serve())
         environment["ACEDATACLOUD_API_TOKEN"] = TOKEN

@@ -12,7 +12,7 @@ from mcp.client import Client
 from mcp_types import TextContent
 
 from headshots_mcp import NAME, __version__
-from headshots_mcp.sandbox import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
+from headshots_mcp.sandbox.app import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 
 if TYPE_CHECKING:
     from mcp.shared.dispatcher import ProgressFnT

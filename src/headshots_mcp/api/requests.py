@@ -1,0 +1,61 @@
+"""The bodies the API takes, which are the tools' arguments too: one task, or several."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+MAX_IDS = 1000
+
+
+def bare_schema(schema: dict[str, Any]) -> None:
+    """Drop from a JSON schema what costs a model tokens and tells it nothing."""
+    schema.pop("title", None)
+    schema.pop("description", None)
+    for field in schema.get("properties", {}).values():
+        field.pop("title", None)
+        if field.get("default", ...) is None:
+            del field["default"]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise PydanticCustomError("unprintable", "must not contain control or invisible characters")
+    return text
+
+
+class Request(BaseModel):
+    """Arguments of a tool: closed, described field by field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=bare_schema)
+
+
+TaskId = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=128),
+    AfterValidator(_printable),
+]
+
+
+class RetrieveTask(Request):
+    """Body of the request for one task (seed, 請求示例), and the arguments of `get_headshot_task`."""
+
+    id: Annotated[TaskId, Field(description="Task id, e.g. 16f96e95-d95c-46ef-b183-139b9bd1aebd")]
+    action: Annotated[
+        Literal["retrieve"],
+        BeforeValidator(lambda given: "retrieve" if given is None else given),
+        Field(description="May be left out"),
+    ] = "retrieve"
+
+
+class RetrieveTasks(Request):
+    """Body of the request for several (seed, 批量查詢操作), and the arguments of `get_headshot_tasks`."""
+
+    ids: Annotated[list[TaskId], Field(min_length=1, max_length=MAX_IDS, description="Task ids")]
+    action: Annotated[
+        Literal["retrieve_batch"],
+        BeforeValidator(lambda given: "retrieve_batch" if given is None else given),
+        Field(description="May be left out"),
+    ] = "retrieve_batch"

@@ -1,0 +1,1 @@
+"""How are these tasks? In as few requests as possible, and always in time."""

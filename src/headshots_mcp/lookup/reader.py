@@ -1,0 +1,173 @@
+"""Answers "how are these tasks?" with as few requests as possible, and always in time."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import anyio
+
+from headshots_mcp.api.errors import LookupFailed, TimedOut, Transient
+from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
+from headshots_mcp.lookup.cache import TaskCache
+from headshots_mcp.lookup.tasks import HeadshotTask
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from headshots_mcp.api.client import HeadshotsClient
+    from headshots_mcp.api.records import TaskRecord
+
+T = TypeVar("T")
+
+DEFAULT_TIMEOUT = 20.0
+# The vendor recommends at most 50 ids a request (API notes, "Request").
+CHUNK = 50
+CHUNKS_AT_ONCE = 4
+# Seconds by which the time of one caller has to exceed that of another before it asks again on its own.
+MORE_TIME = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Reader:
+    """Looks tasks up for whoever holds a token: what is finished or being asked for is not asked again."""
+
+    def __init__(self, client: HeadshotsClient, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Ask through a client.
+
+        Args:
+            client: Sends the requests; may be shared.
+            timeout: Seconds a lookup may take in all, however many requests, attempts and waits it needs.
+        """
+        self._client = client
+        self._timeout = timeout
+        self._cache = TaskCache()
+        self._shared = SingleFlight()
+
+    async def task(self, request: RetrieveTask, token: str) -> HeadshotTask:
+        """Look one task up.
+
+        Raises:
+            LookupFailed: If there is no answer.
+        """
+        if known := self._cache.get(token, request.id):
+            return known
+        with self._lookup(anyio.current_time() + self._timeout):
+            record = await self._shared.get(
+                (token, request.model_dump_json()), lambda: self._client.retrieve(request, token)
+            )
+            return self._to_task(token, request.id, record)
+
+    async def raw(self, request: RetrieveTask, token: str) -> bytearray | None:
+        """Give the JSON of one task's record as the API sends it now, None if it does not know the task.
+
+        Raises:
+            LookupFailed: If there is no answer.
+        """
+        with self._lookup(anyio.current_time() + self._timeout):
+            return await self._client.retrieve_raw(request, token)
+
+    async def tasks(self, request: RetrieveTasks, token: str) -> Found:
+        """Look several tasks up: each id once, in the order of first mention.
+
+        A part that fails leaves its tasks `unavailable`, with its failure, and the others answered.
+
+        Raises:
+            LookupFailed: If there is no answer for any task.
+        """
+        ids = list(dict.fromkeys(request.ids))
+        answers = {id_: known for id_ in ids if (known := self._cache.get(token, id_))}
+        unknown = [id_ for id_ in ids if id_ not in answers]
+        chunks = [unknown[start : start + CHUNK] for start in range(0, len(unknown), CHUNK)]
+        failures: dict[str, LookupFailed] = {}
+        limiter = anyio.CapacityLimiter(CHUNKS_AT_ONCE)
+        deadline = anyio.current_time() + self._timeout
+
+        async def look_up(chunk: list[str]) -> None:
+            try:
+                with self._lookup(deadline):
+                    async with limiter:
+                        answers.update(await self._chunk(chunk, token))
+            except LookupFailed as error:
+                failures.update(dict.fromkeys(chunk, error))
+                answers.update((id_, HeadshotTask.unavailable(id_, error)) for id_ in chunk)
+
+        async with anyio.create_task_group() as group:
+            for chunk in chunks:
+                group.start_soon(look_up, chunk)
+        if len(failures) == len(ids):
+            raise failures[ids[0]]
+        return Found([answers[id_] for id_ in ids], failures)
+
+    async def _chunk(self, ids: list[str], token: str) -> dict[str, HeadshotTask]:
+        request = RetrieveTasks(ids=ids)
+        records = await self._shared.get(
+            (token, request.model_dump_json()), lambda: self._client.retrieve_batch(request, token)
+        )
+        return {id_: self._to_task(token, id_, records.get(id_)) for id_ in ids}
+
+    def _to_task(self, token: str, task_id: str, record: TaskRecord | None) -> HeadshotTask:
+        task = HeadshotTask.from_record(task_id, record)
+        self._cache.remember(token, task)
+        return task
+
+    @contextmanager
+    def _lookup(self, deadline: float) -> Iterator[None]:
+        """Hold a lookup to its deadline, and say in one line of the log how one failed."""
+        try:
+            with anyio.CancelScope(deadline=deadline) as scope:
+                yield
+            if scope.cancelled_caught:
+                raise TimedOut
+        except LookupFailed as error:
+            _log.warning("lookup failed: %s", error)
+            raise
+
+
+class Found(NamedTuple):
+    """Tasks as they are now, and by id why some could not be looked up."""
+
+    tasks: list[HeadshotTask]
+    failures: dict[str, LookupFailed]
+
+
+class SingleFlight:
+    """Lets callers who ask the same thing at the same moment share one answer."""
+
+    def __init__(self) -> None:
+        self._flights: dict[tuple[str, str], InFlight[Any]] = {}
+
+    async def get(self, key: tuple[str, str], ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask, or wait for whoever asks already.
+
+        If that one goes away, or gives up earlier than somebody who waits has to, the latter asks instead.
+        """
+        while flight := self._flights.get(key):
+            await flight.landed.wait()
+            if flight.answers:
+                return flight.answers[0]  # type: ignore[no-any-return]
+            has_more_time = anyio.current_effective_deadline() > flight.deadline + MORE_TIME
+            if flight.failure and not (isinstance(flight.failure, Transient) and has_more_time):
+                raise flight.failure
+        own = self._flights[key] = InFlight[T]()
+        try:
+            own.answers.append(await ask())
+        except LookupFailed as error:
+            own.failure = error
+            raise
+        finally:
+            del self._flights[key]
+            own.landed.set()
+        return own.answers[0]
+
+
+class InFlight(Generic[T]):
+    """A request under way: once landed, it has an answer, a failure, or neither if its caller went away."""
+
+    def __init__(self) -> None:
+        self.deadline = anyio.current_effective_deadline()
+        self.landed = anyio.Event()
+        self.answers: list[T] = []
+        self.failure: LookupFailed | None = None

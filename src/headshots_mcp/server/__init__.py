@@ -1,0 +1,1 @@
+"""What MCP hosts meet: the tools and their words, over stdio and HTTP."""

@@ -1,0 +1,91 @@
+"""The one place that knows the half-private seams of the MCP SDK."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn, cast, get_type_hints
+
+from mcp import MCPError
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
+from mcp_types import INVALID_PARAMS, CallToolResult
+from pydantic import ValidationError, create_model
+
+from headshots_mcp.api.errors import LookupFailed
+from headshots_mcp.server.answers import validation_message
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mcp.server.mcpserver.context import Context as AnyContext
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from typing_extensions import Self
+
+
+class ServerWithoutPrompts(MCPServer[Any]):
+    """A server that knows no prompt and says so; the SDK's own answer is a crash, with its traceback on stderr."""
+
+    async def get_prompt(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse, whatever is asked for."""
+        raise MCPError(code=INVALID_PARAMS, message="Unknown prompt: this server has none.")
+
+
+class _RequestArguments(ArgModelBase):
+    """Hands a request model to its tool as it is, instead of field by field."""
+
+    def model_dump_one_level(self) -> dict[str, Any]:
+        return {"request": self}
+
+
+class RequestTool(Tool):
+    """A tool whose input schema is one request model, and whose errors read as we wrote them."""
+
+    @classmethod
+    def of(cls, fn: Callable[..., Awaitable[CallToolResult]], **kwargs: Any) -> Self:
+        """Make a tool of `async def name(request: Model, ctx: Context)`."""
+        tool = cast("Self", cls.from_function(fn, **kwargs))
+        model: Any = get_type_hints(fn)["request"]
+        tool.fn_metadata.arg_model = create_model(model.__name__, __base__=(model, _RequestArguments))
+        tool.parameters = model.model_json_schema()
+        return tool
+
+    async def run(
+        self,
+        arguments: dict[str, Any],
+        context: AnyContext[Any, Any],
+        convert_result: bool = False,  # noqa: FBT001, FBT002 -- the SDK's signature
+    ) -> Any:
+        """Run the tool; what went wrong reaches the model as one line, without the SDK's prefix."""
+        try:
+            return await super().run(arguments, context, convert_result)
+        except ToolError as error:
+            cause = error.__cause__
+            if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
+                raise ToolError(validation_message(cause)) from cause
+            if isinstance(cause, LookupFailed):
+                raise ToolError(str(cause)) from cause
+            raise
+
+
+class SingleResponse:
+    """Ends a response where the SDK begins a second one, which it does when an SSE stream was cut short."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its first response back."""
+        started = ended = False
+
+        async def send_first(message: Message) -> None:
+            nonlocal started, ended
+            if ended:
+                return
+            if message["type"] == "http.response.start" and started:
+                message = {"type": "http.response.body", "body": b""}
+            started = True
+            ended = message["type"] == "http.response.body" and not message.get("more_body")
+            await send(message)
+
+        await self._app(scope, receive, send_first)

@@ -1,0 +1,87 @@
+"""Serves over stdio the host that started this process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from headshots_mcp.server.loading import garbage_collection_held
+from headshots_mcp.settings import SettingsRefused
+
+if TYPE_CHECKING:
+    from anyio import Event
+    from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
+
+    from headshots_mcp.api.client import HeadshotsClient
+    from headshots_mcp.settings import Settings
+
+# Seconds between the list of tools and the warm-up.
+MOMENT = 0.1
+
+
+def serve_stdio(settings: Settings) -> None:
+    """Serve the host that started this process, over its pipes, until it closes them.
+
+    Raises:
+        SettingsRefused: If there are no pipes.
+    """
+    if sys.stdin is None or sys.stdout is None:
+        raise SettingsRefused("stdio needs stdin and stdout, and one of them is closed")
+    with garbage_collection_held():
+        import anyio  # noqa: PLC0415 -- a refusal need not wait for these imports
+
+        from headshots_mcp.api.client import HeadshotsClient, assume_asyncio  # noqa: PLC0415
+        from headshots_mcp.lookup.reader import Reader  # noqa: PLC0415
+        from headshots_mcp.server.tools import create_server  # noqa: PLC0415
+
+        assume_asyncio()
+        client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
+        reader = Reader(client, timeout=settings.timeout)
+        server = create_server(reader, lambda _headers: settings.token, image_hosts=settings.image_hosts)
+
+    async def serve() -> None:
+        listed = anyio.Event()
+        server.middleware.append(_noting("tools/list", listed))
+        async with client, anyio.create_task_group() as group:
+            group.start_soon(_warm_up, client, listed)
+            await server.run_stdio_async()
+            group.cancel_scope.cancel()
+        # A name server that does not answer holds a thread nobody can end; there is nothing left to do anyway.
+        os._exit(0)
+
+    try:
+        anyio.run(serve)
+    except Exception as error:
+        if not is_broken_pipe(error):
+            raise
+
+
+def _noting(method: str, answered: Event) -> ServerMiddleware[Any]:
+    """Note when a method was answered."""
+
+    async def middleware(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        result = await call_next(ctx)
+        if ctx.method == method:
+            answered.set()
+        return result
+
+    return middleware
+
+
+async def _warm_up(client: HeadshotsClient, listed: Event) -> None:
+    """Make the client ready for its first call, once that delays neither the list of tools nor what follows at once."""
+    import anyio  # noqa: PLC0415
+
+    await listed.wait()
+    await anyio.sleep(MOMENT)
+    await client.warm_up()
+
+
+def is_broken_pipe(error: BaseException) -> bool:
+    """Tell whether an error, or each one of a group, is only that nobody reads stdout any more."""
+    if inner := getattr(error, "exceptions", ()):
+        return all(map(is_broken_pipe, inner))
+    # Windows says EINVAL.
+    return isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.EINVAL)

@@ -1,0 +1,158 @@
+"""The MCP server: its tools and its resource, and how they are described to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from mcp.server.mcpserver import Context, MCPServer  # noqa: TC002 -- the SDK reads the annotations of tools
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import ValidationError
+
+from headshots_mcp import NAME, __version__
+from headshots_mcp.api.errors import LookupFailed, TokenMissing, Transient
+from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
+from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks
+from headshots_mcp.lookup.waiting import WaitForTasks, wait
+from headshots_mcp.server.answers import one_result, tasks_result, validation_message
+from headshots_mcp.server.gallery import TOOL_META, gallery
+from headshots_mcp.server.mcp_tasks import HeadshotTasksExtension
+from headshots_mcp.server.sdk import RequestTool, ServerWithoutPrompts
+
+if TYPE_CHECKING:
+    from headshots_mcp.lookup.reader import Reader
+
+TokenOf = Callable[[Mapping[str, str] | None], str | None]
+"""Finds the token of a call in the headers it came with (None on stdio); None where there is no token."""
+
+INSTRUCTIONS = (
+    "Looks up AI headshot (ID photo) tasks of Ace Data Cloud. A generation takes one to two minutes and is "
+    "known by its task id. Looking up is free, changes nothing and starts no generation."
+)
+
+ONE = (
+    "Look up one AI headshot (ID photo) task by its id: how far it is, and the links of its pictures. For "
+    "several ids call get_headshot_tasks once instead; to have it waited for, wait_for_headshot_tasks. Returns "
+    "at once: a status (pending, processing, succeeded, failed or not_found), the picture links once it has "
+    "succeeded, the reason if it failed."
+)
+
+MANY = (
+    "Look up several AI headshot (ID photo) tasks, up to 1,000 ids in one call; for a single id use "
+    "get_headshot_task. Returns each task once, in the order asked for, with the same fields as "
+    "get_headshot_task; one that could not be looked up now has the status unavailable and the reason. "
+    "To have unfinished ones waited for, call wait_for_headshot_tasks."
+)
+
+WAIT = (
+    "Wait until AI headshot (ID photo) tasks have ended, one or up to 1,000, instead of looking again and again. "
+    "Use it when a generation is still pending or processing. Returns the tasks as get_headshot_tasks does: as "
+    "soon as all have ended, or after timeout_seconds with what is known by then; if some are unfinished, call "
+    "it again with their ids."
+)
+
+_READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
+
+
+def create_server(reader: Reader, token_of: TokenOf, *, image_hosts: Sequence[str] = ()) -> MCPServer[Any]:
+    """Make the server; whoever runs it owns the client behind `reader` and closes it.
+
+    Args:
+        reader: Looks the tasks up; may be shared by several servers.
+        token_of: Says with whose token a call is made.
+        image_hosts: Origins the gallery may show pictures from, beside the vendor's own.
+    """
+    offer = HeadshotTools(reader, token_of)
+    server = ServerWithoutPrompts(
+        NAME,
+        title="AI headshots",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        website_url="https://github.com/headshots-mcp/headshots-mcp",
+        log_level="WARNING",
+        subscriptions=False,
+        extensions=[HeadshotTasksExtension(offer.wait_for_headshot_tasks.__name__, offer.look), gallery(image_hosts)],
+        tools=[
+            _tool(offer.get_headshot_task, "Look up a headshot task", ONE),
+            _tool(offer.get_headshot_tasks, "Look up headshot tasks", MANY),
+            _tool(offer.wait_for_headshot_tasks, "Wait for headshot tasks", WAIT),
+        ],
+    )
+    server.resource(
+        "headshots://tasks/{id}",
+        name="headshot_task",
+        title="Record of a headshot task",
+        description="The whole record of one task as the API gives it: the request, the response, the trace id.",
+        mime_type="application/json",
+    )(offer.record)
+    return server
+
+
+def _tool(fn: Callable[..., Awaitable[CallToolResult]], title: str, description: str) -> RequestTool:
+    """Make a tool that only reads, and whose answers the gallery shows."""
+    return RequestTool.of(fn, title=title, description=description, annotations=_READ_ONLY, meta=TOOL_META)
+
+
+class HeadshotTools:
+    """What the server offers: the tools and the resource, each a method, for one reader and its callers."""
+
+    def __init__(self, reader: Reader, token_of: TokenOf) -> None:
+        self._reader = reader
+        self._token_of = token_of
+
+    async def get_headshot_task(self, request: RetrieveTask, ctx: Context) -> Annotated[CallToolResult, HeadshotTask]:
+        """Look one task up."""
+        task = await self._reader.task(request, self._token(ctx.headers))
+        return one_result(task)
+
+    async def get_headshot_tasks(
+        self, request: RetrieveTasks, ctx: Context
+    ) -> Annotated[CallToolResult, HeadshotTasks]:
+        """Look several tasks up."""
+        found = await self._reader.tasks(request, self._token(ctx.headers))
+        return tasks_result(found.tasks)
+
+    async def wait_for_headshot_tasks(
+        self, request: WaitForTasks, ctx: Context
+    ) -> Annotated[CallToolResult, HeadshotTasks]:
+        """Wait for tasks, and report progress to a caller who asked for that."""
+
+        async def report(elapsed: float, message: str) -> None:
+            await ctx.report_progress(elapsed, request.timeout_seconds, message)
+
+        waited = await wait(self._reader, request, self._token(ctx.headers), report)
+        return tasks_result(waited.tasks, waited.failure)
+
+    async def look(self, request: RetrieveTasks, headers: Mapping[str, str] | None, age: float) -> CallToolResult | str:
+        """Look once for an MCP task that is `age` seconds old: its result if all have ended, else how far."""
+        try:
+            tasks, failures = await self._reader.tasks(request, self._token(headers))
+        except Transient as error:
+            return str(error)
+        except LookupFailed as error:
+            return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
+        refused = {id_ for id_, error in failures.items() if not isinstance(error, Transient)}
+        over = sum(task.is_over(age) or task.id in refused for task in tasks)
+        if over == len(tasks):
+            return tasks_result(tasks)
+        reason = f". {next(iter(failures.values()))}" if failures else ""
+        return f"{over} of {len(tasks)} finished{reason}"
+
+    async def record(self, id: str, ctx: Context) -> str:  # noqa: A002 -- the URI's own word
+        """Give one task's record as the API sends it."""
+        try:
+            body = await self._reader.raw(RetrieveTask(id=id), self._token(ctx.headers))
+        except ValidationError as error:
+            raise ResourceNotFoundError(validation_message(error)) from error
+        except LookupFailed as error:
+            raise ResourceError(str(error)) from error
+        if body is None:
+            raise ResourceNotFoundError("The API does not know this task id.")
+        return body.decode()
+
+    def _token(self, headers: Mapping[str, str] | None) -> str:
+        found = self._token_of(headers)
+        if found is None:
+            raise TokenMissing
+        return found

@@ -1,0 +1,160 @@
+"""Faults that pass: tried again within the time of a lookup; on a clock that nobody waits for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from itertools import chain, repeat
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from headshots_mcp.api.errors import LookupFailed, RateLimited, ServerFault, TimedOut
+from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
+from headshots_mcp.sandbox.app import TOKEN, Sandbox
+from headshots_mcp.sandbox.faults import error_answer
+from tests.conftest import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from starlette.types import Receive, Scope, Send
+
+pytestmark = pytest.mark.usefixtures("movable_clock")
+
+
+class Late(Response):
+    """An answer that comes after some seconds."""
+
+    def __init__(self, seconds: float, answer: Response) -> None:
+        super().__init__()
+        self.seconds, self.answer = seconds, answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.sleep(self.seconds)
+        await self.answer(scope, receive, send)
+
+
+def timed(answers: Iterable[Response], times: list[float]) -> Iterator[Response]:
+    """Note when each answer was asked for."""
+    for answer in answers:
+        times.append(anyio.current_time())
+        yield answer
+
+
+async def look(answers: Iterable[Response], *, within: float = 20.0) -> tuple[LookupFailed | None, list[float], float]:
+    """Look task t up; gives the failure, the seconds of its requests, and how long it all took."""
+    sandbox, times, failure = Sandbox(), list[float](), None
+    sandbox.script("t", timed(chain(answers, repeat(JSONResponse({}))), times))
+    begun = anyio.current_time()
+    async with reading(sandbox, within=within) as reader:
+        try:
+            await reader.task(RetrieveTask(id="t"), TOKEN)
+        except LookupFailed as error:
+            failure = error
+    return failure, [time - begun for time in times], anyio.current_time() - begun
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+async def test_a_fault_that_passes_is_waited_out(status: int) -> None:
+    failure, times, _ = await look([error_answer(status), error_answer(status)])
+
+    first, second, third = times
+    assert failure is None
+    assert first == 0
+    assert 0.2 <= second <= 0.5
+    assert 0.4 <= third - second <= 0.7
+
+
+async def test_a_fault_that_stays_is_given_up_after_four_attempts_and_three_seconds() -> None:
+    failure, times, seconds = await look(repeat(error_answer(500)))
+
+    assert isinstance(failure, ServerFault)
+    assert len(times) == 4
+    assert seconds < 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 301, 418, 501, 507])
+async def test_a_refusal_is_not_repeated(status: int) -> None:
+    _, times, seconds = await look(repeat(error_answer(status, "timeout")))
+
+    assert (len(times), seconds) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("header", "waited"),
+    [
+        ("7", 7.0),
+        (lambda: format_datetime(datetime.now(timezone.utc) + timedelta(seconds=9), usegmt=True), 9.0),
+        (
+            lambda: (datetime.now(timezone.utc) + timedelta(seconds=9)).strftime("%a, %d %b %Y %H:%M:%S -0000"),
+            9.0,
+        ),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_is_waited_for_if_it_fits(status: int, header: object, waited: float) -> None:
+    value = header() if callable(header) else header
+    failure, times, _ = await look([JSONResponse({}, status, {"retry-after": str(value)})])
+
+    assert failure is None
+    assert times == [0, pytest.approx(waited, abs=1.1)]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["soon", "", "nan", "-5", "0", "1e3", "1_0", "Sat, 01 Jan 2000 00:00:00 GMT", f"Mon, 01 Jan {9**30} 00:00:00 GMT"],
+)
+async def test_retry_after_that_says_nothing_is_an_ordinary_pause(header: str) -> None:
+    failure, times, _ = await look([JSONResponse({}, 429, {"retry-after": header})])
+
+    assert failure is None
+    assert times[1] <= 0.5
+
+
+async def test_retry_after_that_does_not_fit_is_passed_on_at_once() -> None:
+    failure, times, seconds = await look(repeat(error_answer(429, retry_after="21")))
+
+    assert isinstance(failure, RateLimited)
+    assert str(failure).startswith("The API is rate limiting this token. Come back in 21 s. (HTTP 429")
+    assert (len(times), seconds) == (1, 0)
+
+
+async def test_any_fault_says_when_to_come_back_if_the_api_does() -> None:
+    failure, _, _ = await look(repeat(error_answer(503, retry_after="3600")))
+
+    assert str(failure).startswith("The API failed on its side. Come back in 3600 s. (HTTP 503")
+
+
+async def test_attempts_and_waits_together_stay_within_the_limit() -> None:
+    failure, times, seconds = await look([Late(9, error_answer(500)), Late(99, JSONResponse({}))])
+
+    assert isinstance(failure, TimedOut)
+    assert len(times) == 2
+    assert seconds == 20
+
+
+async def test_an_answer_that_comes_late_but_in_time_is_an_answer() -> None:
+    failure, _, seconds = await look([Late(19, JSONResponse({}))])
+
+    assert (failure, seconds) == (None, 19)
+
+
+async def test_a_thousand_ids_share_the_limit_of_one_lookup() -> None:
+    """Twenty requests of six seconds, four at a time: three rounds fit into twenty seconds."""
+    ids = [f"t{number}" for number in range(1000)]
+    sandbox = Sandbox()
+    for number in range(0, 1000, 50):
+        sandbox.script(f"t{number}", [Late(6, JSONResponse({"items": []}))])
+    begun = anyio.current_time()
+    async with reading(sandbox, within=20) as reader:
+        tasks, _ = await reader.tasks(RetrieveTasks(ids=ids), TOKEN)
+
+    assert anyio.current_time() - begun == 20
+    assert [task.id for task in tasks] == ids
+    assert Counter(task.status for task in tasks) == {"not_found": 600, "unavailable": 400}
+    reasons = {task.error.message for task in tasks if task.error}
+    assert reasons == {"The API did not answer in time. Try again in a minute."}

@@ -1,0 +1,324 @@
+"""Many tasks in few requests: split, once each, in order, and no part takes the others down."""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from headshots_mcp.api.errors import LookupFailed, TokenRejected
+from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
+from headshots_mcp.sandbox.app import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
+from headshots_mcp.sandbox.faults import error_answer
+from tests.conftest import connected, reading, text_of
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from headshots_mcp.lookup.reader import Reader
+    from tests.conftest import Served
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (50, [50]), (51, [50, 1]), (1000, [50] * 20)])
+async def test_ids_are_asked_for_in_parts_of_fifty(served: Served, count: int, sizes: list[int]) -> None:
+    ids = [f"t{number}" for number in range(count)]
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_tasks", {"ids": ids})
+
+    assert result.structured_content is not None
+    assert [task["id"] for task in result.structured_content["tasks"]] == ids
+    assert sorted((len(body["ids"]) for body in served.bodies if body), reverse=True) == sizes
+    assert served.sandbox.connections <= 4
+
+
+async def test_repeats_are_asked_once_and_answered_once_in_the_order_of_first_mention(served: Served) -> None:
+    ids = [UNKNOWN, "x", SUCCEEDED, f" {UNKNOWN} ", "x"]
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_tasks", {"ids": ids})
+
+    assert result.structured_content is not None
+    assert [task["id"] for task in result.structured_content["tasks"]] == [UNKNOWN, "x", SUCCEEDED]
+    assert served.bodies == [{"ids": [UNKNOWN, "x", SUCCEEDED], "action": "retrieve_batch"}]
+
+
+async def test_items_out_of_order_repeated_or_not_asked_for_do_no_harm(served: Served) -> None:
+    items = [
+        {"id": "stranger"},
+        {"id": "b", "response": {"success": True}},
+        {},
+        None,
+        {"id": "a"},
+        {"id": "b"},
+        {"id": "d", "error": "gone"},
+    ]
+    served.sandbox.script("a", [JSONResponse({"items": items, "count": -1})])
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_tasks", {"ids": ["a", "b", "c", "d"]})
+
+    assert result.structured_content is not None
+    assert [(task["id"], task["status"]) for task in result.structured_content["tasks"]] == [
+        ("a", "pending"),
+        ("b", "succeeded"),
+        ("c", "not_found"),
+        ("d", "unavailable"),
+    ]
+
+
+async def test_a_part_that_fails_leaves_the_others_answered(served: Served) -> None:
+    ids = [*(f"t{number}" for number in range(50)), SUCCEEDED]
+    served.sandbox.script("t0", repeat(error_answer(403, "used_up")))
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_tasks", {"ids": ids})
+
+    assert not result.is_error
+    assert result.structured_content is not None
+    first, *_, last = result.structured_content["tasks"]
+    assert first == {
+        "id": "t0",
+        "status": "unavailable",
+        "image_urls": [],
+        "error": {
+            "code": "used_up",
+            "message": "The account is out of credit. Top it up in Ace Data Cloud.",
+        },
+    }
+    assert last["status"] == "succeeded"
+    assert text_of(result).splitlines()[-1] == "Some could not be looked up now; their error says why and what to do."
+
+
+async def test_if_every_part_fails_the_call_is_one_error(served: Served) -> None:
+    served.sandbox.script("t0", repeat(error_answer(403, "used_up")))
+    served.sandbox.script("t50", repeat(error_answer(403, "used_up")))
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_tasks", {"ids": [f"t{number}" for number in range(60)]})
+
+    assert result.is_error
+    assert text_of(result).startswith("The account is out of credit")
+
+
+async def test_finished_tasks_are_asked_for_once(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        for _ in range(3):
+            await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+            await client.call_tool("get_headshot_tasks", {"ids": [FAILED, SUCCEEDED]})
+            last = await client.call_tool("get_headshot_tasks", {"ids": [UNKNOWN, FAILED, SUCCEEDED]})
+
+    assert served.bodies == [
+        {"id": SUCCEEDED, "action": "retrieve"},
+        {"ids": [FAILED], "action": "retrieve_batch"},
+        *[{"ids": [UNKNOWN], "action": "retrieve_batch"}] * 3,
+    ]
+    assert last.structured_content is not None
+    assert [task["status"] for task in last.structured_content["tasks"]] == [
+        "processing",
+        "failed",
+        "succeeded",
+    ]
+
+
+@pytest.mark.parametrize("task_id", [UNKNOWN, LIVING, "none"])
+async def test_what_may_still_change_is_asked_for_again(served: Served, task_id: str) -> None:
+    async with connected(served.base_url) as client:
+        for _ in range(3):
+            await client.call_tool("get_headshot_task", {"id": task_id})
+
+    assert len(served.bodies) == 3
+
+
+async def test_with_the_api_down_remembered_tasks_are_still_answered(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+        served.sandbox.script(UNKNOWN, repeat(error_answer(403)))
+        one = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+        many = await client.call_tool("get_headshot_tasks", {"ids": [UNKNOWN, SUCCEEDED]})
+
+    assert not one.is_error
+    assert many.structured_content is not None
+    assert [task["status"] for task in many.structured_content["tasks"]] == ["unavailable", "succeeded"]
+
+
+async def test_one_caller_is_not_answered_with_what_another_may_see(served: Served) -> None:
+    async with reading(served.base_url) as reader:
+        await reader.task(RetrieveTask(id=SUCCEEDED), TOKEN)
+        await reader.task(RetrieveTask(id=SUCCEEDED), "sandbox-another")
+        with pytest.raises(TokenRejected):
+            await reader.task(RetrieveTask(id=SUCCEEDED), "stranger")
+
+    assert len(served.bodies) == 3
+
+
+@pytest.mark.usefixtures("movable_clock")
+async def test_a_finished_task_is_remembered_for_an_hour() -> None:
+    sandbox = Sandbox()
+    async with reading(sandbox) as reader:
+        for pause in (3599, 2, 0):
+            await reader.task(RetrieveTask(id=SUCCEEDED), TOKEN)
+            await anyio.sleep(pause)
+        await reader.task(RetrieveTask(id=SUCCEEDED), TOKEN)
+
+    assert len(sandbox.requests) == 2
+
+
+@pytest.mark.usefixtures("movable_clock")
+async def test_what_is_remembered_is_bounded() -> None:
+    """Tasks with a hundred links of two thousand characters each: about eighty of them are kept."""
+    sandbox = Sandbox()
+    links = [{"image_url": f"https://a/{number}/{'x' * 1990}"} for number in range(100)]
+    for number in range(100):
+        record = {"id": f"t{number}", "response": {"success": True, "data": links}}
+        sandbox.script(f"t{number}", repeat(JSONResponse(record)))
+    async with reading(sandbox) as reader:
+        for number in [*range(100), 0, 99]:
+            await reader.task(RetrieveTask(id=f"t{number}"), TOKEN)
+
+    assert len(sandbox.requests) == 101
+
+
+class Held(Response):
+    """An answer that waits until the test lets it go."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer, self.asked, self.let_go = answer, anyio.Event(), anyio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked.set()
+        await self.let_go.wait()
+        await self.answer(scope, receive, send)
+
+
+@pytest.mark.usefixtures("movable_clock")
+@pytest.mark.parametrize("answer", [JSONResponse({}), error_answer(403)])
+async def test_the_same_question_asked_ten_times_at_once_is_one_request(answer: Response) -> None:
+    sandbox, outcomes = Sandbox(), list[str]()
+    held = Held(answer)
+    sandbox.script("t", [held])
+
+    async def ask(reader: Reader) -> None:
+        try:
+            outcomes.append((await reader.task(RetrieveTask(id="t"), TOKEN)).status)
+        except LookupFailed as error:
+            outcomes.append(type(error).__name__)
+
+    async with reading(sandbox) as reader, anyio.create_task_group() as group:
+        for _ in range(10):
+            group.start_soon(ask, reader)
+        await held.asked.wait()
+        await anyio.sleep(1)
+        held.let_go.set()
+
+    assert outcomes == ["not_found" if answer.status_code == 200 else "UsedUp"] * 10
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.usefixtures("movable_clock")
+async def test_a_caller_that_goes_away_does_not_take_the_answer_of_the_others_with_it() -> None:
+    sandbox, statuses = Sandbox(), list[str]()
+    held, again = Held(JSONResponse({})), Held(JSONResponse({}))
+    sandbox.script("t", [held, again])
+
+    async def ask(reader: Reader, scope: anyio.CancelScope) -> None:
+        with scope:
+            statuses.append((await reader.task(RetrieveTask(id="t"), TOKEN)).status)
+
+    async with reading(sandbox) as reader, anyio.create_task_group() as group:
+        first = anyio.CancelScope()
+        group.start_soon(ask, reader, first)
+        await held.asked.wait()
+        for _ in range(3):
+            group.start_soon(ask, reader, anyio.CancelScope())
+        await anyio.sleep(1)
+        first.cancel()
+        await again.asked.wait()
+        await anyio.sleep(1)
+        again.let_go.set()
+
+    assert statuses == ["not_found"] * 3
+    assert len(sandbox.requests) == 2
+
+
+@pytest.mark.usefixtures("movable_clock")
+async def test_a_caller_alone_that_goes_away_leaves_nothing_behind() -> None:
+    sandbox = Sandbox()
+    sandbox.script("t", repeat(error_answer(500)))
+    async with reading(sandbox) as reader:
+        async with anyio.create_task_group() as group:
+            group.start_soon(reader.task, RetrieveTask(id="t"), TOKEN)
+            await anyio.sleep(0.1)
+            group.cancel_scope.cancel()
+        await anyio.sleep(60)
+
+        assert len(sandbox.requests) == 1
+        assert reader._shared._flights == {}
+
+
+async def test_a_failed_lookup_is_one_line_of_the_log_with_code_and_trace_id(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    served.sandbox.script("t", repeat(error_answer(400, "token_mismatched")))
+    async with connected(served.base_url) as client:
+        await client.call_tool("get_headshot_task", {"id": "t"})
+
+    (line,) = caplog.messages
+    assert line.startswith("lookup failed: The token does not cover AI headshots.")
+    assert line.endswith("(HTTP 400, code token_mismatched, trace id 2cf86e86-22a4-46e1-ac2f-032c0f2a4e89)")
+
+
+async def test_a_batch_in_which_every_item_is_an_error_is_still_an_answer(served: Served) -> None:
+    error = {"code": "api_error", "message": "x"}
+    served.sandbox.script("a", [JSONResponse({"items": [{"id": "a", "error": error}]})])
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_tasks", {"ids": ["a"]})
+
+    assert result.structured_content is not None
+    assert result.structured_content["tasks"] == [
+        {"id": "a", "status": "unavailable", "image_urls": [], "error": error}
+    ]
+
+
+@pytest.mark.usefixtures("movable_clock")
+@pytest.mark.parametrize("batch", [False, True])
+async def test_two_callers_who_ask_the_same_at_once_do_not_share_an_answer(batch: bool) -> None:
+    sandbox = Sandbox()
+    held = Held(JSONResponse({"items": []} if batch else {}))
+    sandbox.script("t", [held])
+
+    async def ask(reader: Reader, token: str) -> None:
+        if batch:
+            await reader.tasks(RetrieveTasks(ids=["t"]), token)
+        else:
+            await reader.task(RetrieveTask(id="t"), token)
+
+    async with reading(sandbox) as reader, anyio.create_task_group() as group:
+        group.start_soon(ask, reader, TOKEN)
+        await held.asked.wait()
+        group.start_soon(ask, reader, "sandbox-another")
+        await anyio.sleep(1)
+        held.let_go.set()
+
+    tokens = [asked.headers["authorization"] for asked in sandbox.requests]
+    assert tokens == [f"Bearer {TOKEN}", "Bearer sandbox-another"]
+
+
+@pytest.mark.usefixtures("movable_clock")
+async def test_a_caller_with_more_time_does_not_fail_with_one_who_has_less() -> None:
+    sandbox = Sandbox()
+    sandbox.script("t", [error_answer(429, retry_after="3")])
+    outcomes: list[str] = []
+
+    async def ask(reader: Reader, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            try:
+                outcomes.append((await reader.task(RetrieveTask(id="t"), TOKEN)).status)
+            except LookupFailed as error:
+                outcomes.append(type(error).__name__)
+
+    async with reading(sandbox) as reader, anyio.create_task_group() as group:
+        for seconds in (1, 4):
+            group.start_soon(ask, reader, seconds)
+            await anyio.lowlevel.checkpoint()
+
+    assert sorted(outcomes) in (["RateLimited", "not_found"], ["not_found"], ["not_found", "not_found"])

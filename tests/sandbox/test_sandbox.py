@@ -1,0 +1,113 @@
+"""The sandbox speaks the documented API, so that what is tried against it is worth something."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import pytest
+
+from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
+from tests.conftest import seed
+
+if TYPE_CHECKING:
+    from tests.conftest import Served
+
+HEADERS = {"authorization": f"Bearer {TOKEN}"}
+
+
+def ask(served: Served, body: Any, headers: dict[str, str] = HEADERS) -> httpx.Response:
+    return httpx.post(f"{served.base_url}/headshots/tasks", json=body, headers=headers)
+
+
+def test_one_documented_task_is_answered_to_the_letter(served: Served) -> None:
+    assert ask(served, {"id": SUCCEEDED, "action": "retrieve"}).json() == seed("single")
+
+
+def test_the_documented_batch_is_answered_to_the_letter(served: Served) -> None:
+    assert ask(served, {"ids": [SUCCEEDED, UNKNOWN], "action": "retrieve_batch"}).json() == seed("batch")
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "sandbox-token"}])
+def test_a_wrong_token_is_refused_in_the_documented_form(served: Served, headers: dict[str, str]) -> None:
+    answer = ask(served, {"id": SUCCEEDED, "action": "retrieve"}, headers)
+
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "invalid_token"
+    assert answer.json().keys() == seed("error").keys()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"id": "a"},
+        {"id": "a", "action": "retrieve_batch"},
+        {"id": 5, "action": "retrieve"},
+        {"ids": [], "action": "retrieve_batch"},
+        {"id": "a", "action": "retrieve", "more": 1},
+    ],
+)
+def test_any_other_body_is_a_bad_request(served: Served, body: Any) -> None:
+    assert ask(served, body).json()["error"]["code"] == "bad_request"
+
+
+def test_an_unknown_id_is_not_found(served: Served) -> None:
+    assert ask(served, {"id": "none", "action": "retrieve"}).json() == {}
+    assert ask(served, {"ids": ["none"], "action": "retrieve_batch"}).json() == {"items": [], "count": 0}
+
+
+def test_one_task_has_failed_with_an_error_and_a_trace_id(served: Served) -> None:
+    response = ask(served, {"id": FAILED, "action": "retrieve"}).json()["response"]
+
+    assert (response["success"], response["error"]["code"], bool(response["trace_id"])) == (
+        False,
+        "face_not_found",
+        True,
+    )
+
+
+def test_the_image_urls_it_gives_out_lead_to_pictures() -> None:
+    with Sandbox().serve() as base_url:
+        body = {"ids": [SUCCEEDED, GALLERY], "action": "retrieve_batch"}
+        items = httpx.post(f"{base_url}/headshots/tasks", json=body, headers=HEADERS).json()["items"]
+        urls = {image["image_url"] for item in items for image in item["response"]["data"]}
+        pictures = {url: httpx.get(url) for url in urls}
+
+    assert len(urls) == 5
+    assert {picture.headers["content-type"] for picture in pictures.values()} == {"image/png"}
+    assert len({picture.content for picture in pictures.values()}) == 5
+    for picture in pictures.values():
+        assert picture.content.startswith(b"\x89PNG\r\n\x1a\n")
+        assert struct.unpack(">II", picture.content[16:24]) == (180, 240)
+
+
+def test_it_counts_what_it_was_asked(served: Served) -> None:
+    ask(served, {"id": "a", "action": "retrieve"})
+    ask(served, {"id": "b", "action": "retrieve"}, {})
+
+    assert [json.dumps(asked.body) for asked in served.sandbox.requests] == [
+        '{"id": "a", "action": "retrieve"}',
+        '{"id": "b", "action": "retrieve"}',
+    ]
+    assert served.sandbox.connections == 2
+
+
+@pytest.mark.usefixtures("movable_clock")
+async def test_one_task_lives_for_about_ten_seconds_from_its_first_lookup() -> None:
+    sandbox = Sandbox()
+    seen = []
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(sandbox.app), headers=HEADERS) as client:
+        await anyio.sleep(60)
+        for _ in range(12):
+            body = {"id": LIVING, "action": "retrieve"}
+            record = (await client.post("http://sandbox/headshots/tasks", json=body)).json()
+            response = record.get("response", {})
+            seen.append("succeeded" if response.get("success") else response.get("status", "pending"))
+            await anyio.sleep(1)
+
+    assert seen == ["pending"] * 3 + ["unknown"] * 6 + ["succeeded"] * 3

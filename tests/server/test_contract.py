@@ -1,0 +1,252 @@
+"""The public contract, word for word: what a host is told of the server and its tools.
+
+If a change is wanted: `uv run pytest tests/server/test_contract.py --inline-snapshot=fix`, and read the difference.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inline_snapshot import snapshot
+
+from tests.conftest import connected
+
+if TYPE_CHECKING:
+    from tests.conftest import Served
+
+
+async def test_the_server_introduces_itself(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        assert client.server_info is not None
+        introduced = (client.server_info.name, client.server_info.title, client.instructions)
+
+    assert introduced == snapshot(
+        (
+            "headshots-mcp",
+            "AI headshots",
+            "Looks up AI headshot (ID photo) tasks of Ace Data Cloud. A generation takes one to two minutes and is known by its task id. Looking up is free, changes nothing and starts no generation.",
+        )
+    )
+
+
+async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        listed = await client.list_tools()
+
+    assert [tool.model_dump(by_alias=True, exclude_none=True) for tool in listed.tools] == snapshot(
+        [
+            {
+                "name": "get_headshot_task",
+                "title": "Look up a headshot task",
+                "description": "Look up one AI headshot (ID photo) task by its id: how far it is, and the links of its pictures. For several ids call get_headshot_tasks once instead; to have it waited for, wait_for_headshot_tasks. Returns at once: a status (pending, processing, succeeded, failed or not_found), the picture links once it has succeeded, the reason if it failed.",
+                "inputSchema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "id": {
+                            "description": "Task id, e.g. 16f96e95-d95c-46ef-b183-139b9bd1aebd",
+                            "maxLength": 128,
+                            "minLength": 1,
+                            "type": "string",
+                        },
+                        "action": {
+                            "const": "retrieve",
+                            "default": "retrieve",
+                            "description": "May be left out",
+                            "type": "string",
+                        },
+                    },
+                    "required": ["id"],
+                },
+                "outputSchema": {
+                    "$defs": {
+                        "TaskError": {
+                            "properties": {
+                                "code": {"type": "string"},
+                                "message": {"type": "string"},
+                                "trace_id": {"type": "string"},
+                            },
+                            "type": "object",
+                        }
+                    },
+                    "properties": {
+                        "id": {"type": "string"},
+                        "status": {
+                            "enum": ["pending", "processing", "succeeded", "failed", "not_found", "unavailable"],
+                            "type": "string",
+                        },
+                        "image_urls": {
+                            "description": "http(s) links of the finished pictures",
+                            "items": {"type": "string"},
+                            "type": "array",
+                        },
+                        "template": {"type": "string"},
+                        "error": {"$ref": "#/$defs/TaskError"},
+                        "next_step": {"description": "What to do now, if anything", "type": "string"},
+                    },
+                    "required": ["id", "status", "image_urls"],
+                    "type": "object",
+                },
+                "annotations": {
+                    "readOnlyHint": True,
+                    "destructiveHint": False,
+                    "idempotentHint": True,
+                    "openWorldHint": True,
+                },
+                "_meta": {"ui": {"resourceUri": "ui://headshots/gallery.html"}},
+            },
+            {
+                "name": "get_headshot_tasks",
+                "title": "Look up headshot tasks",
+                "description": "Look up several AI headshot (ID photo) tasks, up to 1,000 ids in one call; for a single id use get_headshot_task. Returns each task once, in the order asked for, with the same fields as get_headshot_task; one that could not be looked up now has the status unavailable and the reason. To have unfinished ones waited for, call wait_for_headshot_tasks.",
+                "inputSchema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "ids": {
+                            "description": "Task ids",
+                            "items": {"maxLength": 128, "minLength": 1, "type": "string"},
+                            "maxItems": 1000,
+                            "minItems": 1,
+                            "type": "array",
+                        },
+                        "action": {
+                            "const": "retrieve_batch",
+                            "default": "retrieve_batch",
+                            "description": "May be left out",
+                            "type": "string",
+                        },
+                    },
+                    "required": ["ids"],
+                },
+                "outputSchema": {
+                    "$defs": {
+                        "HeadshotTask": {
+                            "properties": {
+                                "id": {"type": "string"},
+                                "status": {
+                                    "enum": [
+                                        "pending",
+                                        "processing",
+                                        "succeeded",
+                                        "failed",
+                                        "not_found",
+                                        "unavailable",
+                                    ],
+                                    "type": "string",
+                                },
+                                "image_urls": {
+                                    "description": "http(s) links of the finished pictures",
+                                    "items": {"type": "string"},
+                                    "type": "array",
+                                },
+                                "template": {"type": "string"},
+                                "error": {"$ref": "#/$defs/TaskError"},
+                                "next_step": {"description": "What to do now, if anything", "type": "string"},
+                            },
+                            "required": ["id", "status", "image_urls"],
+                            "type": "object",
+                        },
+                        "TaskError": {
+                            "properties": {
+                                "code": {"type": "string"},
+                                "message": {"type": "string"},
+                                "trace_id": {"type": "string"},
+                            },
+                            "type": "object",
+                        },
+                    },
+                    "properties": {
+                        "tasks": {"items": {"$ref": "#/$defs/HeadshotTask"}, "type": "array"},
+                        "next_step": {"description": "What to do now, if anything", "type": "string"},
+                    },
+                    "required": ["tasks"],
+                    "type": "object",
+                },
+                "annotations": {
+                    "readOnlyHint": True,
+                    "destructiveHint": False,
+                    "idempotentHint": True,
+                    "openWorldHint": True,
+                },
+                "_meta": {"ui": {"resourceUri": "ui://headshots/gallery.html"}},
+            },
+            {
+                "name": "wait_for_headshot_tasks",
+                "title": "Wait for headshot tasks",
+                "description": "Wait until AI headshot (ID photo) tasks have ended, one or up to 1,000, instead of looking again and again. Use it when a generation is still pending or processing. Returns the tasks as get_headshot_tasks does: as soon as all have ended, or after timeout_seconds with what is known by then; if some are unfinished, call it again with their ids.",
+                "inputSchema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "ids": {
+                            "description": "Task ids",
+                            "items": {"maxLength": 128, "minLength": 1, "type": "string"},
+                            "maxItems": 1000,
+                            "minItems": 1,
+                            "type": "array",
+                        },
+                        "timeout_seconds": {
+                            "default": 45,
+                            "description": "When to stop waiting",
+                            "maximum": 300,
+                            "minimum": 1,
+                            "type": "number",
+                        },
+                    },
+                    "required": ["ids"],
+                },
+                "outputSchema": {
+                    "$defs": {
+                        "HeadshotTask": {
+                            "properties": {
+                                "id": {"type": "string"},
+                                "status": {
+                                    "enum": [
+                                        "pending",
+                                        "processing",
+                                        "succeeded",
+                                        "failed",
+                                        "not_found",
+                                        "unavailable",
+                                    ],
+                                    "type": "string",
+                                },
+                                "image_urls": {
+                                    "description": "http(s) links of the finished pictures",
+                                    "items": {"type": "string"},
+                                    "type": "array",
+                                },
+                                "template": {"type": "string"},
+                                "error": {"$ref": "#/$defs/TaskError"},
+                                "next_step": {"description": "What to do now, if anything", "type": "string"},
+                            },
+                            "required": ["id", "status", "image_urls"],
+                            "type": "object",
+                        },
+                        "TaskError": {
+                            "properties": {
+                                "code": {"type": "string"},
+                                "message": {"type": "string"},
+                                "trace_id": {"type": "string"},
+                            },
+                            "type": "object",
+                        },
+                    },
+                    "properties": {
+                        "tasks": {"items": {"$ref": "#/$defs/HeadshotTask"}, "type": "array"},
+                        "next_step": {"description": "What to do now, if anything", "type": "string"},
+                    },
+                    "required": ["tasks"],
+                    "type": "object",
+                },
+                "annotations": {
+                    "readOnlyHint": True,
+                    "destructiveHint": False,
+                    "idempotentHint": True,
+                    "openWorldHint": True,
+                },
+                "_meta": {"ui": {"resourceUri": "ui://headshots/gallery.html"}},
+            },
+        ]
+    )

@@ -1,0 +1,163 @@
+"""The gallery: what the server says of it, and the page itself in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+import pytest
+from mcp import StdioServerParameters
+from mcp.client import Client
+from mcp_types import TextResourceContents
+from starlette.responses import JSONResponse
+
+from headshots_mcp.sandbox.app import GALLERY, TOKEN, Sandbox
+from headshots_mcp.server.gallery import URI, VENDOR_IMAGE_HOSTS
+from tests.conftest import REPOSITORY, connected
+from tests.servers import serving
+
+if TYPE_CHECKING:
+    from tests.conftest import Served
+
+PROJECT = REPOSITORY / "tests" / "server" / "gallery"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NODE = shutil.which("node")
+NPM = shutil.which("npm")
+
+
+async def page_of(client: Client) -> TextResourceContents:
+    (page,) = (await client.read_resource(URI)).contents
+    assert isinstance(page, TextResourceContents)
+    return page
+
+
+async def test_the_page_is_a_resource_that_may_load_the_vendors_pictures_and_nothing_else(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        page = await page_of(client)
+        tools = (await client.list_tools()).tools
+
+    assert page.mime_type == "text/html;profile=mcp-app"
+    assert page.meta == {
+        "ui": {
+            "csp": {
+                "resourceDomains": [
+                    "https://platform.cdn.acedata.cloud",
+                    "https://cdn.acedata.cloud",
+                    "https://cdn.zhishuyun.com",
+                    "https://static.aipedias.com",
+                ]
+            },
+            "permissions": {"clipboardWrite": {}},
+            "prefersBorder": False,
+        }
+    }
+    assert [tool.meta for tool in tools] == [{"ui": {"resourceUri": URI}}] * len(tools)
+
+
+async def test_the_page_is_one_short_file_that_loads_nothing(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        html = (await page_of(client)).text
+
+    assert len(html.splitlines()) < 300
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=|@import|url\(|\beval\b|innerHTML", html)
+
+
+async def test_in_the_sandbox_its_pictures_and_those_of_hosts_set_may_be_loaded_too() -> None:
+    environment = {**os.environ, "HEADSHOTS_IMAGE_HOSTS": "pictures.example.com"}
+    command = ["-m", "headshots_mcp", "--sandbox"]
+    async with Client(StdioServerParameters(command=sys.executable, args=command, env=environment)) as client:
+        meta = (await page_of(client)).meta
+        result = await client.call_tool("get_headshot_task", {"id": GALLERY})
+
+    assert meta is not None
+    assert result.structured_content is not None
+    origin = result.structured_content["image_urls"][0].split("/headshots/")[0]
+    assert meta["ui"]["csp"]["resourceDomains"] == [*VENDOR_IMAGE_HOSTS, "https://pictures.example.com", origin]
+
+
+def test_the_readme_shows_a_small_picture_of_it() -> None:
+    assert "](docs/gallery.png)" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert (REPOSITORY / "docs" / "gallery.png").stat().st_size < 150_000
+
+
+def or_skip(reason: str) -> None:
+    """Skip the browser's tests, but not where they were promised to run."""
+    if os.environ.get("HEADSHOTS_TESTS_NEED_A_BROWSER"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def node_packages() -> None:
+    """Install what package.json names, once for each version of it."""
+    if CHROMIUM is None or NODE is None or NPM is None:
+        or_skip("needs Chromium, Node.js 20 and npm: apt-get install chromium nodejs npm")
+    wanted, installed = PROJECT / "package.json", PROJECT / "node_modules" / ".installed.json"
+    if installed.exists() and installed.read_bytes() == wanted.read_bytes():
+        return
+    command = [str(NPM), "install", "--no-package-lock", "--no-audit", "--no-fund"]
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, encoding="utf-8", timeout=240, check=False)
+    if ended.returncode:
+        or_skip(f"npm could not install {wanted}: {ended.stderr[-500:]}")
+    installed.write_bytes(wanted.read_bytes())
+
+
+def hostile_record(foreign: str) -> dict[str, object]:
+    """A record as an attacker would like it, if he could write one."""
+    markup = '"><img src=x onerror="window.hacked = 1"><script>window.hacked = 1</script>'
+    no_blanks = f'{foreign}/"><img/src=x/onerror=window.hacked=1>'
+    links = ["javascript:window.hacked=1", "data:text/html,<script>window.hacked=1</script>", no_blanks]
+    return {
+        "id": "hostile",
+        "request": {"template": f"<b>{markup[:48]}"},
+        "trace_id": markup[:60],
+        "response": {
+            "success": False,
+            "error": {"code": "<i>", "message": markup},
+            "data": [{"image_url": link} for link in links],
+        },
+    }
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(420)
+@pytest.mark.usefixtures("node_packages")
+def test_the_page_works_in_a_real_browser() -> None:
+    screenshots = REPOSITORY / "screenshots"
+    screenshots.mkdir(exist_ok=True)
+    sandbox = Sandbox()
+    with (
+        sandbox.serve() as sandbox_url,
+        Sandbox().serve() as foreign,
+        serving(
+            "--transport",
+            "http",
+            ACEDATACLOUD_API_BASE_URL=sandbox_url,
+            ACEDATACLOUD_API_TOKEN=TOKEN,
+            HEADSHOTS_IMAGE_HOSTS=sandbox_url,
+        ) as server,
+    ):
+        sandbox.script("hostile", repeat(JSONResponse(hostile_record(foreign))))
+        ended = subprocess.run(
+            [str(NODE), "--test", "--test-reporter=spec", "--test-timeout=280000", "gallery.test.js"],
+            cwd=PROJECT,
+            env={
+                **os.environ,
+                "SERVER": f"{server.origin}/mcp",
+                "PICTURES": sandbox_url,
+                "FOREIGN": foreign,
+                "SCREENSHOTS": str(screenshots),
+                "README_PICTURE": str(REPOSITORY / "docs" / "gallery.png"),
+                "CHROMIUM": str(CHROMIUM),
+            },
+            capture_output=True,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
+        )
+    assert ended.returncode == 0, ended.stdout + ended.stderr

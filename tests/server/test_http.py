@@ -1,0 +1,429 @@
+"""The HTTP transports as hosts and browsers meet them: a process, spoken to over real sockets."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections import defaultdict
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+from mcp.client import Client
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+
+from headshots_mcp import __version__
+from headshots_mcp.sandbox.app import SUCCEEDED, UNKNOWN
+from headshots_mcp.server.listening import _allow_many_connections
+from tests.conftest import text_of
+from tests.server.test_stdio import COMMAND, environment
+from tests.servers import Server, serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from tests.conftest import Served
+
+JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[Server]:
+    """One server on loopback, with everything, against its own sandbox."""
+    with serving("--transport", "http", "--sandbox") as server:
+        yield server
+
+
+@asynccontextmanager
+async def connect(server: Server, transport: str, token: str | None = None) -> AsyncIterator[Client]:
+    """An MCP client over one of the three: "sse", "old" and "new" Streamable HTTP."""
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+        if transport == "sse":
+            over = sse_client(f"{server.origin}/sse", headers=headers)
+        else:
+            over = streamable_http_client(f"{server.origin}/mcp", http_client=http)
+        async with Client(over, mode="auto" if transport == "new" else "legacy") as client:
+            yield client
+
+
+TRANSPORTS = ("sse", "old", "new")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_host_lists_the_tools_and_calls_them(local: Server, transport: str) -> None:
+    async with connect(local, transport) as client:
+        names = [tool.name for tool in (await client.list_tools()).tools]
+        one = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+        many = await client.call_tool("get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN]})
+
+    assert names == ["get_headshot_task", "get_headshot_tasks", "wait_for_headshot_tasks"]
+    assert text_of(one).startswith(f"{SUCCEEDED} succeeded")
+    assert f"{UNKNOWN} processing" in text_of(many)
+
+
+@pytest.mark.parametrize(
+    ("flag", "paths"),
+    [
+        ("http", {"/mcp": 405, "/sse": 405, "/messages/": 400, "/health": 200}),
+        ("streamable-http", {"/mcp": 405, "/sse": 405, "/health": 200}),
+        ("sse", {"/mcp": 404, "/sse": 405, "/messages/": 400, "/health": 200}),
+    ],
+)
+def test_each_transport_serves_its_paths(flag: str, paths: dict[str, int]) -> None:
+    with serving("--transport", flag, "--sandbox") as server:
+        found = {
+            path: httpx.request(
+                "GET" if path in ("/mcp", "/health") else "POST", server.origin + path, json={}
+            ).status_code
+            for path in paths
+        }
+
+    assert found == paths
+
+
+def test_health_answers_with_the_version_and_no_name_of_what_it_runs_on(local: Server) -> None:
+    answer = httpx.get(f"{local.origin}/health")
+
+    assert answer.json() == {"status": "ok", "version": __version__}
+    assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:{}", "localhost:{}", "LOCALHOST", "[::1]:{}", "127.0.0.1"])
+@pytest.mark.parametrize("path", ["/health", "/nowhere"])
+def test_this_machine_may_be_called_by_its_own_names(local: Server, host: str, path: str) -> None:
+    answer = httpx.get(local.origin + path, headers={"host": host.format(local.port)})
+
+    assert answer.status_code == (200 if path == "/health" else 404)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1:1@evil.example",
+        "127.0.0.1.evil.example",
+        "127.0.0.1:8000@evil",
+        "localhost:x",
+        "",
+        "127.0.0.1:",
+        "user@localhost",
+        "localhost:80:80",
+        "[::1",
+        "127.0.0.1/evil",
+        "127.0.0.2",
+    ],
+)
+@pytest.mark.parametrize("path", ["/health", "/mcp", "/sse", "/messages/", "/nowhere"])
+def test_any_other_host_is_refused_on_every_path(local: Server, host: str, path: str) -> None:
+    assert httpx.get(local.origin + path, headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:6274", 200),
+        ("http://127.0.0.1:1", 200),
+        ("https://[::1]", 200),
+        ("https://evil.example", 403),
+        ("http://localhost:6274.evil.example", 403),
+        ("http://127.0.0.1:1@evil.example", 403),
+        ("http://localhost.evil.example", 403),
+        ("null", 403),
+        ("file://", 403),
+        ("chrome-extension://localhost", 403),
+    ],
+)
+def test_only_pages_of_this_machine_may_ask(local: Server, origin: str, status: int) -> None:
+    answer = httpx.get(f"{local.origin}/health", headers={"origin": origin})
+
+    assert answer.status_code == status
+    assert answer.headers.get("access-control-allow-origin") == (origin if status == 200 else None)
+
+
+def test_a_browser_is_told_beforehand_that_it_may_ask(local: Server) -> None:
+    asks = {
+        "origin": "http://localhost:6274",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type,mcp-protocol-version",
+    }
+    answer = httpx.options(f"{local.origin}/mcp", headers=asks)
+
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-headers"] == "authorization,content-type,mcp-protocol-version"
+
+
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+LOOKUP = {**PING, "method": "tools/call", "params": {"name": "get_headshot_task", "arguments": {"id": SUCCEEDED}}}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "request_", "status"),
+    [
+        pytest.param("POST", "/mcp", {"json": PING, "headers": JSON}, 200, id="as it should be"),
+        pytest.param("GET", "/mcp", {"headers": JSON}, 405, id="no stream without a call"),
+        pytest.param("DELETE", "/mcp", {}, 405, id="no session to end"),
+        pytest.param("PUT", "/mcp", {"json": PING}, 405, id="another method"),
+        pytest.param("POST", "/sse", {"json": PING}, 405, id="a message to the stream"),
+        pytest.param("GET", "/messages/", {}, 405, id="a stream from the messages"),
+        pytest.param("POST", "/health", {"json": {}}, 405, id="posting health"),
+        pytest.param("POST", "/mcp", {"content": b"x", "headers": {"content-type": "text/plain"}}, 415, id="text"),
+        pytest.param("POST", "/mcp", {"content": b"x"}, 415, id="no type"),
+        pytest.param("POST", "/mcp", {"json": PING, "headers": {"accept": "text/html"}}, 406, id="wants HTML"),
+        pytest.param("POST", "/mcp", {"content": b'{"jsonrpc":', "headers": JSON}, 400, id="half JSON"),
+        pytest.param("POST", "/mcp", {"content": b"[]", "headers": JSON}, 400, id="an empty batch"),
+        pytest.param("POST", "/mcp", {"content": b"x" * 4_194_305, "headers": JSON}, 413, id="over 4 MiB"),
+        pytest.param("POST", "/messages/", {"json": PING}, 400, id="no session"),
+        pytest.param("POST", "/messages/?session_id=x", {"json": PING}, 400, id="no session id"),
+        pytest.param("POST", f"/messages/?session_id={'0' * 32}", {"json": PING}, 404, id="a session long gone"),
+        pytest.param("POST", "/messages/?session_id=x", {"content": b"x" * 4_194_305, "headers": JSON}, 413, id="big"),
+        pytest.param("GET", "/", {}, 404, id="the root"),
+        pytest.param("GET", "/mcp/../etc/passwd", {}, 404, id="a path outside"),
+    ],
+)
+def test_what_does_not_fit_gets_the_status_that_says_so(
+    local: Server, method: str, path: str, request_: dict[str, Any], status: int
+) -> None:
+    answer = httpx.request(method, local.origin + path, **request_)
+
+    assert answer.status_code == status
+    assert not re.search(r"Traceback|site-packages|uvicorn|starlette|pydantic|\.py", answer.text)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_eight_callers_at_once_are_never_mixed_up(served: Served, transport: str) -> None:
+    """Each asks twenty times for the same finished task and for one of its own, with a token of its own."""
+    settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "ACEDATACLOUD_API_TOKEN": "sandbox-operator"}
+    with serving("--transport", "http", **settings) as server:
+
+        async def call(caller: int) -> None:
+            async with connect(server, transport, f"sandbox-{caller}") as client:
+                for number in range(20):
+                    await client.call_tool("get_headshot_tasks", {"ids": [SUCCEEDED, f"of-{caller}-{number}"]})
+
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as group:
+                for caller in range(8):
+                    group.start_soon(call, caller)
+
+    seen = defaultdict[str, list[list[str]]](list)
+    for asked in served.sandbox.requests:
+        assert asked.body is not None
+        token = asked.headers["authorization"].removeprefix("Bearer ")
+        seen[token].append(asked.body["ids"])
+    assert seen == {
+        f"sandbox-{caller}": [[*([SUCCEEDED] if number == 0 else []), f"of-{caller}-{number}"] for number in range(20)]
+        for caller in range(8)
+    }
+
+
+async def test_twenty_sse_sessions_share_one_upstream_client(served: Served) -> None:
+    settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "ACEDATACLOUD_API_TOKEN": "sandbox-token"}
+    with serving("--transport", "sse", **settings) as server:
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(connect(server, "sse")) for _ in range(20)]
+            for client in clients:
+                await client.call_tool("get_headshot_task", {"id": UNKNOWN})
+
+    assert (len(served.bodies), served.sandbox.connections) == (20, 1)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_on_loopback_a_caller_without_a_token_uses_that_of_the_environment(
+    served: Served, transport: str
+) -> None:
+    settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "ACEDATACLOUD_API_TOKEN": "sandbox-operator"}
+    with serving("--transport", "http", **settings) as server:
+        for token in (None, "sandbox-caller"):
+            async with connect(server, transport, token) as client:
+                await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+
+    sent = [asked.headers["authorization"] for asked in served.sandbox.requests]
+    assert sent == ["Bearer sandbox-operator", "Bearer sandbox-caller"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"host": "mcp.example.com"},
+        {"x-forwarded-for": "192.0.2.1"},
+        {"forwarded": "for=192.0.2.1"},
+        {"via": "1.1 proxy"},
+    ],
+)
+def test_a_caller_who_comes_through_a_proxy_does_not_get_the_token_of_the_environment(header: dict[str, str]) -> None:
+    with serving("--transport", "http", "--sandbox", "--allowed-host", "mcp.example.com") as server:
+        answer = httpx.post(f"{server.origin}/mcp", json=LOOKUP, headers={**JSON, **header})
+
+    assert "No API token came with this call" in answer.text
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_elsewhere_a_caller_has_to_bring_a_token(served: Served, transport: str) -> None:
+    settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "ACEDATACLOUD_API_TOKEN": "sandbox-operator"}
+    flags = ("--transport", "http", "--host", "0.0.0.0", "--allowed-host", "mcp.example.com")
+    with serving(*flags, **settings) as server:
+        async with connect(server, transport) as client:
+            result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+        async with httpx.AsyncClient() as http:
+            named = await http.get(f"{server.origin}/health", headers={"host": "mcp.example.com"})
+
+    assert result.is_error
+    assert text_of(result).startswith("No API token came with this call. Send the header `Authorization: Bearer`")
+    assert named.status_code == 200
+    assert served.sandbox.requests == []
+
+
+def test_an_exposed_server_lets_in_the_hosts_and_origins_it_was_told() -> None:
+    flags = ["--host", "0.0.0.0", "--allowed-host", "mcp.example.com", "--allowed-host", "other.example:8443"]
+    flags += ["--allowed-origin", "https://app.example.com"]
+    found = {}
+    with serving("--transport", "http", *flags, HEADSHOTS_ALLOWED_HOSTS="a.example, b.example") as server:
+        for host in ("mcp.example.com", "mcp.example.com:1", "other.example:8443", "other.example", "b.example"):
+            found[host] = httpx.get(f"{server.origin}/health", headers={"host": host}).status_code
+        for origin in ("https://app.example.com", "https://app.example.com:444", "https://mcp.example.com"):
+            found[origin] = httpx.get(f"{server.origin}/health", headers={"origin": origin}).status_code
+
+    assert found == {
+        "mcp.example.com": 200,
+        "mcp.example.com:1": 200,
+        "other.example:8443": 200,
+        "other.example": 421,
+        "b.example": 200,
+        "https://app.example.com": 200,
+        "https://app.example.com:444": 403,
+        "https://mcp.example.com": 403,
+    }
+
+
+@pytest.mark.parametrize("header", ["Basic dXNlcjpwYXNz", "Bearer", "Bearer two words", "Bearer ä", "sandbox-token"])
+def test_what_is_no_bearer_token_is_not_passed_on(local: Server, header: str) -> None:
+    headers = {**JSON, "authorization": header.encode()}
+    answer = httpx.post(f"{local.origin}/mcp", json=LOOKUP, headers=headers)  # type: ignore[arg-type]
+
+    assert "No API token came with this call" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--host", "0.0.0.0"], "headshots-mcp: --host 0.0.0.0 can be reached from elsewhere: say by --allowed-host"),
+        (["--host", "::"], "headshots-mcp: --host :: can be reached from elsewhere"),
+        (["--host", "nowhere.invalid"], "headshots-mcp: --host must be an IP address"),
+        (["--host", ""], "headshots-mcp: --host must be an IP address"),
+        (
+            ["--host", "192.0.2.1", "--allowed-host", "a"],
+            "headshots-mcp: cannot listen on 192.0.2.1 port 8000: this machine does not have",
+        ),
+        (
+            ["--port", "{used}"],
+            "headshots-mcp: cannot listen on 127.0.0.1 port {used}: another program listens there\n",
+        ),
+        (["--port", "65536"], "headshots-mcp: argument --port: must be a number from 0 to 65535"),
+        (["--port", "http"], "headshots-mcp: argument --port: must be a number from 0 to 65535"),
+        (["--allowed-host", "https://a"], "headshots-mcp: An allowed host must be a name such as mcp.example.com"),
+        (["--allowed-origin", "a.example"], "headshots-mcp: An allowed origin must be such as https://"),
+    ],
+)
+def test_where_it_cannot_serve_it_says_so_in_one_line(flags: list[str], line: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        used = taken.getsockname()[1]
+        ended = subprocess.run(
+            [*COMMAND, "--transport", "http", *(flag.format(used=used) for flag in flags)],
+            env=environment(),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=10,
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(line.format(used=used))
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to another process")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_ends_within_seconds_and_without_a_word(number: signal.Signals) -> None:
+    """With an SSE stream open, an old and a new call under way, and an idle connection."""
+    with serving("--transport", "http", "--sandbox") as server, ExitStack() as stack:
+        host = f"host: 127.0.0.1:{server.port}"
+        for request in (
+            f"GET /health HTTP/1.1\r\n{host}\r\n\r\n".encode(),
+            f"GET /sse HTTP/1.1\r\n{host}\r\n\r\n".encode(),
+            open_call(server.port, "2025-11-25"),
+            open_call(server.port, "2026-07-28"),
+        ):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port))).sendall(request)
+        await wait_until_asked(server)
+        server.process.send_signal(number)
+        server.process.wait(timeout=5)
+
+    assert server.process.returncode == -number
+    assert list(server.errors) == []
+
+
+def open_call(port: int, version: str) -> bytes:
+    """A whole HTTP request for a task that the sandbox never answers."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    params = {"name": "get_headshot_task", "arguments": {"id": "fault-silent"}}
+    params |= {"_meta": meta} if version >= "2026" else {}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+    head = {**JSON, "host": f"127.0.0.1:{port}", "mcp-protocol-version": version, "content-length": str(len(body))}
+    head |= {"mcp-method": "tools/call", "mcp-name": "get_headshot_task"} if version >= "2026" else {}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+    return f"POST /mcp HTTP/1.1\r\n{lines}\r\n".encode() + body
+
+
+async def wait_until_asked(server: Server) -> None:
+    """Wait until calls sent before have reached their handlers: later ones are answered."""
+    async with connect(server, "new") as client:
+        await client.call_tool("get_headshot_task", {"id": UNKNOWN})
+
+
+async def test_crowds_of_slow_idle_and_broken_connections_do_not_stop_others(local: Server) -> None:
+    _allow_many_connections()
+    with ExitStack() as stack:
+        for number in range(3000):
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", local.port), timeout=10))
+            if number % 3 == 1:
+                sock.sendall(b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000\r\n\r\n{")
+            if number % 3 == 2:
+                sock.sendall(b"GET /sse HTTP/1.1\r\nho")
+        with anyio.fail_after(20):
+            async with connect(local, "new") as client:
+                result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+
+    assert not result.is_error
+
+
+def test_where_sniffio_is_not_installed_a_process_of_the_factory_does_not_search_for_it() -> None:
+    code = """\
+import sys
+
+class NotInstalled:
+    def find_spec(name, path=None, target=None):
+        if name == "sniffio":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, NotInstalled)
+from headshots_mcp.server.http import create_app
+
+create_app()
+print(sys.modules["sniffio"])
+"""
+    ended = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, timeout=30, check=True)
+
+    assert ended.stdout.split() == [b"None"]

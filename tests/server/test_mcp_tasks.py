@@ -1,0 +1,322 @@
+"""Headshot tasks as MCP Tasks: for clients that declare the extension, in the one revision that has it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from base64 import urlsafe_b64encode
+from itertools import count
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import httpx
+import pytest
+from mcp.client import Client
+from mcp.client.extension import ClientExtension
+from mcp_types import HEADER_MISMATCH, Request, RequestParams, Result
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from headshots_mcp.sandbox.app import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
+from headshots_mcp.sandbox.faults import error_answer
+from headshots_mcp.server.mcp_tasks import LONGEST_ID
+from headshots_mcp.server.tools import create_server
+from tests.conftest import CDN, reading
+from tests.server.test_http import JSON
+from tests.servers import Server, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXTENSION = "io.modelcontextprotocol/tasks"
+TOOL = "wait_for_headshot_tasks"
+CALLER = {"authorization": "Bearer sandbox-caller"}
+
+
+def ask_modern(
+    origin: str, method: str, params: dict[str, Any], *, declared: bool = True, headers: dict[str, str] = CALLER
+) -> Any:
+    """Send one request of the modern protocol; gives its result or its error."""
+    version = "2026-07-28"
+    capabilities: dict[str, Any] = {"extensions": {EXTENSION: {}}} if declared else {}
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+    }
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+    name = params.get("name") or params.get("taskId", "")
+    routing = {"mcp-protocol-version": version, "mcp-method": method, "mcp-name": name}
+    answer = httpx.post(f"{origin}/mcp", json=body, headers={**JSON, **routing, **headers}, timeout=30)
+    text = answer.text
+    if answer.headers["content-type"].startswith("text/event-stream"):
+        text = text.split("data: ", 1)[1].split("\n")[0]
+    document = json.loads(text)
+    return document.get("result") or document["error"]
+
+
+class Served(NamedTuple):
+    """A server process that shares no token, and the sandbox it asks."""
+
+    sandbox: Sandbox
+    server: Server
+
+    def ask(self, method: str, params: dict[str, Any], **options: Any) -> Any:
+        return ask_modern(self.server.origin, method, params, **options)
+
+    def begin(self, *ids: str, **options: Any) -> Any:
+        return self.ask("tools/call", {"name": TOOL, "arguments": {"ids": list(ids)}}, **options)
+
+    def get(self, task_id: str, **options: Any) -> Any:
+        return self.ask("tasks/get", {"taskId": task_id}, **options)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    sandbox = Sandbox(image_origin=CDN)
+    flags = ("--transport", "http", "--host", "0.0.0.0", "--allowed-host", "mcp.example.com")
+    with sandbox.serve() as base_url, serving(*flags, ACEDATACLOUD_API_BASE_URL=base_url) as server:
+        yield Served(sandbox, server)
+
+
+def test_the_extension_is_advertised(served: Served) -> None:
+    assert served.ask("server/discover", {})["capabilities"]["extensions"][EXTENSION] == {}
+
+
+def test_a_waiting_call_becomes_a_task_at_once_and_asks_nothing_yet(served: Served) -> None:
+    before = len(served.sandbox.requests)
+    task = served.begin(LIVING)
+
+    assert (task["resultType"], task["status"], task["ttlMs"], task["pollIntervalMs"]) == (
+        "task",
+        "working",
+        None,
+        5000,
+    )
+    assert len(served.sandbox.requests) == before
+
+
+def test_a_finished_task_has_its_result_inlined(served: Served) -> None:
+    task = served.begin(SUCCEEDED)
+    found = served.get(task["taskId"])
+
+    assert (found["resultType"], found["status"], found["taskId"]) == ("complete", "completed", task["taskId"])
+    assert found["createdAt"] == task["createdAt"]
+    assert found["result"]["structuredContent"]["tasks"][0]["image_urls"] == [f"{CDN}/headshots/{SUCCEEDED}.png"]
+    assert found["result"]["content"][0]["text"].startswith(f"{SUCCEEDED} succeeded")
+
+
+def test_several_tasks_are_one_task_that_ends_with_the_last(served: Served) -> None:
+    task = served.begin(SUCCEEDED, UNKNOWN, FAILED, SUCCEEDED)
+    found = served.get(task["taskId"])
+
+    assert (found["status"], found["statusMessage"]) == ("working", "2 of 3 finished")
+    assert "result" not in found
+
+
+def test_any_replica_can_answer_with_one_lookup_and_the_token_of_the_call(served: Served) -> None:
+    task_id = served.begin(SUCCEEDED)["taskId"]
+    with Sandbox(image_origin=CDN).serve() as base_url:
+        flags = ("--transport", "http", "--host", "0.0.0.0", "--allowed-host", "mcp.example.com")
+        with serving(*flags, ACEDATACLOUD_API_BASE_URL=base_url) as server:
+            replica = Served(served.sandbox, server)
+            found = replica.get(task_id, headers={"authorization": "Bearer sandbox-another"})
+            stranger = replica.get(task_id, headers={"authorization": "Bearer stranger"})
+            nobody = replica.get(task_id, headers={})
+
+    assert found["status"] == "completed"
+    assert found["result"]["isError"] is False
+    for refused, words in ((stranger, "The API did not accept the token"), (nobody, "No API token came")):
+        assert (refused["status"], refused["result"]["isError"]) == ("completed", True)
+        assert refused["result"]["content"][0]["text"].startswith(words)
+
+
+def test_an_api_that_is_down_leaves_the_task_working(served: Served) -> None:
+    served.sandbox.script("down", (error_answer(503) for _ in count()))
+    found = served.get(served.begin("down")["taskId"])
+
+    assert found["status"] == "working"
+    assert found["statusMessage"].startswith("The API failed on its side.")
+
+
+def test_an_unknown_id_is_given_a_short_grace(served: Served) -> None:
+    found = served.get(served.begin("none")["taskId"])
+
+    assert (found["status"], found["statusMessage"]) == ("working", "0 of 1 finished")
+
+
+def test_cancelling_is_acknowledged_and_changes_nothing_upstream(served: Served) -> None:
+    """A generation cannot be cancelled, so the task goes on to tell how it really is."""
+    task_id = served.begin(UNKNOWN)["taskId"]
+    before = len(served.sandbox.requests)
+
+    assert served.ask("tasks/cancel", {"taskId": task_id})["resultType"] == "complete"
+    assert served.ask("tasks/update", {"taskId": task_id, "inputResponses": {}})["resultType"] == "complete"
+    assert len(served.sandbox.requests) == before
+    assert served.get(task_id)["status"] == "working"
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
+@pytest.mark.parametrize(
+    "task_id",
+    ["", "none", SUCCEEDED, "headshots.", "headshots.AAAA", "headshots.eNqLjgUAARUAuQ", "headshots.ä", "headshots.%00"],
+)
+def test_a_task_of_somebody_else_is_a_wrong_parameter(served: Served, method: str, task_id: str) -> None:
+    error = served.ask(
+        method, {"taskId": task_id, "inputResponses": {}}, headers=CALLER | {"mcp-name": encoded(task_id)}
+    )
+
+    assert error["code"] == -32602
+
+
+def packed(text: str, level: int = 9) -> str:
+    return "headshots." + urlsafe_b64encode(zlib.compress(text.encode(), level)).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[Infinity,"a"]',
+        '[1000000000000000000000000000000,"a"]',
+        '[99999999999,"a"]',
+        '[-1,"a"]',
+        '[true,"a"]',
+        '[1.5,"a"]',
+        '[1, "a"]',
+        "[1]",
+        '[1,""]',
+        '{"1":"a"}',
+        pytest.param('[1,"a"' + " " * 10_000_000 + "]", id="a bomb"),
+    ],
+)
+def test_a_task_that_was_tampered_with_is_a_wrong_parameter(served: Served, method: str, text: str) -> None:
+    assert served.ask(method, {"taskId": packed(text)})["code"] == -32602
+
+
+def test_a_replica_that_packs_otherwise_makes_ids_as_good(served: Served) -> None:
+    assert served.get(packed(f'[1,"{SUCCEEDED}"]', level=1))["status"] == "completed"
+
+
+def test_a_part_that_is_refused_ends_the_task_and_says_why(served: Served) -> None:
+    served.get(served.begin(SUCCEEDED)["taskId"])
+    served.sandbox.script("refused", (error_answer(401) for _ in count()))
+    found = served.get(served.begin(SUCCEEDED, "refused")["taskId"])
+
+    assert found["status"] == "completed"
+    assert [task["status"] for task in found["result"]["structuredContent"]["tasks"]] == ["succeeded", "unavailable"]
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
+def test_a_client_that_did_not_declare_the_extension_is_told_to(served: Served, method: str) -> None:
+    error = served.ask(method, {"taskId": served.begin(SUCCEEDED)["taskId"]}, declared=False)
+
+    assert error["code"] == -32021
+    assert error["data"] == {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
+
+
+def test_a_client_that_did_not_declare_the_extension_simply_waits(served: Served) -> None:
+    result = served.begin(SUCCEEDED, declared=False)
+
+    assert result["resultType"] == "complete"
+    assert result["structuredContent"]["tasks"][0]["status"] == "succeeded"
+
+
+def test_a_client_of_an_older_revision_sees_no_difference(served: Served) -> None:
+    meta: dict[str, Any] = {"io.modelcontextprotocol/clientCapabilities": {"extensions": {EXTENSION: {}}}}
+    params = {"name": TOOL, "arguments": {"ids": [SUCCEEDED]}, "_meta": meta}
+    answers = {}
+    for method, parameters in (("tools/call", params), ("tasks/get", {"taskId": "none"})):
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        headers = {**JSON, **CALLER, "mcp-protocol-version": "2025-11-25"}
+        answers[method] = httpx.post(f"{served.server.origin}/mcp", json=body, headers=headers).text
+
+    assert '"structuredContent"' in answers["tools/call"]
+    assert '"resultType":"task"' not in answers["tools/call"]
+    assert "-32601" in answers["tasks/get"]
+
+
+def test_the_other_tools_are_never_tasks(served: Served) -> None:
+    result = served.ask("tools/call", {"name": "get_headshot_task", "arguments": {"id": SUCCEEDED}})
+
+    assert result["resultType"] == "complete"
+
+
+def test_wrong_arguments_are_explained_by_the_tool(served: Served) -> None:
+    result = served.begin("")
+
+    assert (result["isError"], result["content"][0]["text"]) == (True, "ids.0: must not be empty")
+
+
+def test_more_ids_than_a_header_can_carry_are_waited_for_in_the_call(served: Served) -> None:
+    ids = [f"{number:032x}" for number in range(10**36, 10**36 + 300 * 7919**3, 7919**3)]
+    few = served.begin(*ids[:40])
+    arguments = {"ids": [*ids, SUCCEEDED], "timeout_seconds": 1}
+    many = served.ask("tools/call", {"name": TOOL, "arguments": arguments})
+
+    assert (few["resultType"], len(few["taskId"]) < LONGEST_ID) == ("task", True)
+    assert (many["resultType"], len(many["structuredContent"]["tasks"])) == ("complete", 301)
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
+def test_a_header_that_names_another_task_is_refused(served: Served, method: str) -> None:
+    task_id = served.begin(FAILED)["taskId"]
+    error = served.ask(method, {"taskId": task_id}, headers=CALLER | {"mcp-name": "another"})
+
+    assert error["code"] == HEADER_MISMATCH
+    agreed = served.ask(method, {"taskId": task_id}, headers=CALLER | {"mcp-name": encoded(task_id)})
+    assert agreed["resultType"] == "complete"
+
+
+def encoded(value: str) -> str:
+    """A header's value as SEP-2243 lets a client write it."""
+    return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
+
+
+class Declares(ClientExtension):
+    """A client that knows of MCP Tasks."""
+
+    identifier = EXTENSION
+
+
+class TaskParams(RequestParams):
+    task_id: str = Field(serialization_alias="taskId")
+
+
+class GetTask(Request[TaskParams, Literal["tasks/get"]]):
+    method: Literal["tasks/get"] = "tasks/get"
+
+
+class Found(Result):
+    """What `tasks/get` says, as far as it is looked at here."""
+
+    model_config = ConfigDict(extra="allow")
+    status: str
+    status_message: str | None = Field(default=None, alias="statusMessage")
+    result: dict[str, Any] | None = None
+
+
+@pytest.mark.usefixtures("movable_clock")
+@pytest.mark.parametrize(
+    ("ids", "status", "words"),
+    [
+        ([SUCCEEDED, FAILED], "completed", f"{SUCCEEDED} succeeded"),
+        ([SUCCEEDED, UNKNOWN], "working", "1 of 2 finished"),
+        (["none"], "completed", "none not_found"),
+        (["fault-503"], "working", "The API failed on its side."),
+        (["fault-401"], "completed", "The API did not accept the token"),
+        ([*(f"t{number}" for number in range(49)), "fault-503", "none"], "working", "1 of 51 finished. The API failed"),
+        ([*(f"t{number}" for number in range(49)), "fault-401", "none"], "completed", "t0 unavailable"),
+    ],
+)
+async def test_one_look_tells_how_the_task_is(ids: list[str], status: str, words: str) -> None:
+    """The same in one process; these tasks were begun in 1970, so no unknown id is in its grace."""
+    adapter = TypeAdapter(list[Any])
+    task_id = packed(adapter.dump_json([1, *ids]).decode())
+    async with reading(Sandbox()) as reader:
+        server = create_server(reader, lambda _headers: TOKEN)
+        async with Client(server, extensions=[Declares()]) as client:
+            found = await client.session.send_request(GetTask(params=TaskParams(task_id=task_id)), Found)
+
+    said = found.status_message or (found.result or {})["content"][0]["text"]
+    assert found.status == status
+    assert said.startswith(words)

@@ -1,0 +1,195 @@
+"""Every revision of the protocol is spoken on every transport, as bytes on the wire and with the SDK's client."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from mcp import StdioServerParameters
+from mcp.client import Client
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+
+from headshots_mcp import NAME, __version__
+from headshots_mcp.sandbox.app import FAILED, UNKNOWN
+from tests.conftest import text_of
+from tests.server.test_stdio import COMMAND, running
+from tests.server.test_stdio import ask as ask_over_stdio
+from tests.servers import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Ask = Callable[[dict[str, Any]], Any]
+
+HANDSHAKE = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+NEWEST = "2026-07-28"
+TRANSPORTS = ("stdio", "sse", "http")
+ACCEPT = {"accept": "application/json, text/event-stream"}
+TOOLS = ["get_headshot_task", "get_headshot_tasks", "wait_for_headshot_tasks"]
+UNFINISHED = {"id": UNKNOWN, "status": "processing", "image_urls": [], "template": "male_portrait"}
+FAILURE = {
+    "id": FAILED,
+    "status": "failed",
+    "image_urls": [],
+    "template": "wedding",
+    "error": {
+        "code": "face_not_found",
+        "message": "No face was found in the photo.",
+        "trace_id": "0b7bb1b6-4c1c-4d0a-8e35-5a86c1f2d7e9",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[str]:
+    with serving("--transport", "http", "--sandbox") as server:
+        yield server.origin
+        assert not server.errors
+
+
+@contextmanager
+def speaking(transport: str, origin: str, revision: str) -> Iterator[Ask]:
+    """A way to send one message and to get its answer, with nothing between us and the wire."""
+    if transport == "stdio":
+        with running("--sandbox") as process:
+            yield lambda message: ask_over_stdio(process, message)
+    elif transport == "http":
+        with httpx.Client(timeout=20) as http:
+            yield lambda message: post(http, f"{origin}/mcp", message, revision)
+    else:
+        with httpx.Client(timeout=20) as http, http.stream("GET", f"{origin}/sse") as stream:
+            events = (line.partition(": ")[2] for line in stream.iter_lines() if line.startswith("data: "))
+            messages = origin + next(events)
+
+            def ask(message: dict[str, Any]) -> Any:
+                assert http.post(messages, json={"jsonrpc": "2.0", "id": 1, **message}).status_code == 202
+                return json.loads(next(events))
+
+            yield ask
+
+
+def post(http: httpx.Client, url: str, message: dict[str, Any], revision: str) -> Any:
+    """Send a message with the headers which its revision asks for; the answer is JSON, or one event of a stream."""
+    headers = dict(ACCEPT)
+    if revision >= "2025-06-18" and message["method"] != "initialize":
+        headers["mcp-protocol-version"] = revision
+    if revision >= NEWEST:
+        headers["mcp-method"] = message["method"]
+        if name := message["params"].get("name"):
+            headers["mcp-name"] = name
+    answer = http.post(url, headers=headers, json={"jsonrpc": "2.0", "id": 1, **message})
+    events = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    return json.loads(events[0] if events else answer.text)
+
+
+def initialize(revision: str) -> dict[str, Any]:
+    """The first message of a client before 2026-07-28."""
+    about = {"capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    return {"method": "initialize", "params": {"protocolVersion": revision, **about}}
+
+
+def request(method: str, revision: str, **params: Any) -> dict[str, Any]:
+    """A request, which since 2026-07-28 says itself what a handshake said before."""
+    if revision >= NEWEST:
+        params["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": revision,
+            "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    return {"method": method, "params": params}
+
+
+def look_up(revision: str, *ids: str) -> dict[str, Any]:
+    """The call for one task, or for several."""
+    if len(ids) == 1:
+        return request("tools/call", revision, name=TOOLS[0], arguments={"id": ids[0]})
+    return request("tools/call", revision, name=TOOLS[1], arguments={"ids": list(ids)})
+
+
+def list_and_call(ask: Ask, revision: str) -> list[Any]:
+    """List the tools and call both; checks what is the same in all revisions, and gives the results."""
+    tools, one, many = (
+        ask(message)["result"]
+        for message in (request("tools/list", revision), look_up(revision, FAILED), look_up(revision, FAILED, UNKNOWN))
+    )
+    assert [tool["name"] for tool in tools["tools"]] == TOOLS
+    assert one["structuredContent"] == FAILURE
+    assert one["content"][0]["text"].startswith(f"{FAILED} failed (wedding): 'No face was found in the photo.'")
+    assert many["structuredContent"]["tasks"] == [FAILURE, UNFINISHED]
+    assert not one["isError"]
+    return [tools, one, many]
+
+
+@pytest.mark.parametrize("revision", HANDSHAKE)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_client_that_shakes_hands_is_answered_in_its_revision(origin: str, transport: str, revision: str) -> None:
+    with speaking(transport, origin, revision) as ask:
+        welcome = ask(initialize(revision))["result"]
+        results = list_and_call(ask, revision)
+
+    assert welcome["protocolVersion"] == revision
+    assert (welcome["serverInfo"]["name"], welcome["serverInfo"]["version"]) == (NAME, __version__)
+    assert not [result for result in (welcome, *results) if {"resultType", "_meta", "ttlMs"} & set(result)]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_client_of_the_newest_revision_needs_no_handshake(origin: str, transport: str) -> None:
+    with speaking(transport, origin, NEWEST) as ask:
+        welcome = ask(request("server/discover", NEWEST))["result"]
+        results = list_and_call(ask, NEWEST)
+
+    assert welcome["supportedVersions"] == [NEWEST]
+    for result in (welcome, *results):
+        assert result["resultType"] == "complete"
+        about = result["_meta"]["io.modelcontextprotocol/serverInfo"]
+        assert (about["name"], about["version"]) == (NAME, __version__)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_handshake_for_an_unknown_revision_offers_the_newest_that_has_one(origin: str, transport: str) -> None:
+    with speaking(transport, origin, "2099-01-01") as ask:
+        assert ask(initialize("2099-01-01"))["result"]["protocolVersion"] == HANDSHAKE[-1]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_request_in_an_unknown_revision_is_told_which_is_spoken(origin: str, transport: str) -> None:
+    with speaking(transport, origin, "2099-01-01") as ask:
+        error = ask(look_up("2099-01-01", FAILED))["error"]
+
+    assert error["data"] == {"supported": [NEWEST], "requested": "2099-01-01"}
+
+
+def test_a_header_that_names_an_unknown_revision_is_refused(origin: str) -> None:
+    with httpx.Client() as http:
+        answer = http.post(
+            f"{origin}/mcp",
+            headers=ACCEPT | {"mcp-protocol-version": "1999-01-01"},
+            json={"jsonrpc": "2.0", "id": 1, **request("tools/list", "2025-11-25")},
+        )
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(("mode", "spoken"), [("legacy", HANDSHAKE[-1]), ("auto", NEWEST), (NEWEST, NEWEST)])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_the_client_of_the_sdk_speaks_it_in_each_mode(
+    origin: str, transport: str, mode: str, spoken: str
+) -> None:
+    over: dict[str, Any] = {
+        "stdio": StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], "--sandbox"]),
+        "sse": sse_client(f"{origin}/sse"),
+        "http": streamable_http_client(f"{origin}/mcp"),
+    }
+    async with Client(over[transport], mode=mode) as client:
+        assert client.protocol_version == spoken
+        names = [tool.name for tool in (await client.list_tools()).tools]
+        one = await client.call_tool("get_headshot_task", {"id": FAILED})
+        many = await client.call_tool("get_headshot_tasks", {"ids": [FAILED, UNKNOWN]})
+
+    assert names == TOOLS
+    assert one.structured_content == FAILURE
+    assert f"{UNKNOWN} processing" in text_of(many)

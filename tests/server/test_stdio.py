@@ -1,0 +1,412 @@
+"""The server as hosts run it: a process, spoken to over its pipes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mcp import StdioServerParameters
+from mcp.client import Client
+
+from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, UNKNOWN, Sandbox
+from tests.conftest import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Served
+
+COMMAND = [sys.executable, "-m", "headshots_mcp"]
+INITIALIZE = {
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "t", "version": "1"},
+    },
+}
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This environment, without what it may say to the server itself."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ACEDATA", "HEADSHOTS"))}
+    return inherited | settings
+
+
+@contextmanager
+def running(*flags: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """A server process that does not outlive the block."""
+    with subprocess.Popen(
+        [*COMMAND, *flags],
+        env=environment(**settings),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ask(process: subprocess.Popen[str], request: dict[str, Any]) -> Any:
+    """Send one request and read the one line that answers it."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, **request}) + "\n")
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())
+
+
+def look_up(task_id: str) -> dict[str, Any]:
+    """The request for one task."""
+    return {"method": "tools/call", "params": {"name": "get_headshot_task", "arguments": {"id": task_id}}}
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_host_lists_the_tools_and_calls_them(served: Served, mode: str) -> None:
+    settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "ACEDATACLOUD_API_TOKEN": TOKEN}
+    server = StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=settings)
+    async with Client(server, mode=mode) as client:
+        names = [tool.name for tool in (await client.list_tools()).tools]
+        one = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+        many = await client.call_tool("get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN]})
+
+    assert names == ["get_headshot_task", "get_headshot_tasks", "wait_for_headshot_tasks"]
+    assert text_of(one).startswith(f"{SUCCEEDED} succeeded (male_portrait)\nhttps://")
+    assert f"{UNKNOWN} processing (male_portrait)" in text_of(many)
+    assert (len(served.bodies), served.sandbox.connections) == (2, 1)
+
+
+async def test_the_sandbox_flag_needs_no_account() -> None:
+    server = StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], "--sandbox"])
+    async with Client(server) as client:
+        result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+
+    assert text_of(result).startswith(f"{SUCCEEDED} succeeded (male_portrait)\nhttp://127.0.0.1:")
+
+
+async def test_without_a_token_the_tools_are_listed_and_a_call_says_how_to_set_it() -> None:
+    server = StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=environment())
+    async with Client(server) as client:
+        tools = (await client.list_tools()).tools
+        result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+
+    assert len(tools) == 3
+    assert result.is_error
+    assert "ACEDATACLOUD_API_TOKEN" in text_of(result)
+
+
+def test_only_json_rpc_is_written_to_stdout_and_end_of_input_ends_it(served: Served) -> None:
+    settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "ACEDATACLOUD_API_TOKEN": TOKEN}
+    with running(**settings, HEADSHOTS_LOG_LEVEL="DEBUG") as process:
+        answers = [ask(process, INITIALIZE), ask(process, {"method": "tools/list"}), ask(process, look_up(SUCCEEDED))]
+        rest, errors = process.communicate(timeout=10)
+
+    assert [answer["jsonrpc"] for answer in answers] == ["2.0"] * 3
+    assert "result" in answers[2]
+    assert (rest, process.returncode) == ("", 0)
+    assert TOKEN not in errors
+    assert "https://" not in errors
+    assert "Traceback" not in errors
+
+
+def test_a_quiet_day_leaves_stderr_empty(served: Served) -> None:
+    with running(ACEDATACLOUD_API_BASE_URL=served.base_url, ACEDATACLOUD_API_TOKEN=TOKEN) as process:
+        ask(process, INITIALIZE)
+        ask(process, look_up(UNKNOWN))
+        assert process.communicate(timeout=10) == ("", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to another process")
+def test_ctrl_c_ends_it_at_once_although_stdin_is_open() -> None:
+    with running() as process:
+        ask(process, INITIALIZE)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=5) == -signal.SIGINT
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_a_host_that_stops_reading_gets_no_traceback() -> None:
+    with running() as process:
+        ask(process, INITIALIZE)
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}) + "\n")
+        process.stdin.close()
+        assert process.wait(timeout=10) == 0
+        assert process.stderr.read() == ""
+
+
+def test_another_failure_of_stdout_is_not_hidden() -> None:
+    """A full disk behind stdout, for one, is nothing to keep quiet about."""
+    if not os.path.exists("/dev/full"):  # noqa: PTH110
+        pytest.skip("this system has no /dev/full")
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        line = json.dumps({"jsonrpc": "2.0", "id": 1, **INITIALIZE}) + "\n"
+        ended = subprocess.run(
+            COMMAND,
+            input=line,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            env=environment(),
+            timeout=20,
+            check=False,
+        )
+
+    assert ended.returncode == 1
+    assert "No space left on device" in ended.stderr
+
+
+HOSTILE_LINES = {
+    "no JSON": b"hello",
+    "half JSON": b'{"jsonrpc": "2.0", "id": 7, "method"',
+    "an empty line": b"",
+    "invalid UTF-8": b'{"jsonrpc": "2.0", "id": 7, "method": "\xff\xfe"}',
+    "a lone surrogate": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "\\ud800"}}',
+    "ten megabytes": b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"x": "' + b"x" * 10_000_000 + b'"}}',
+    "ten megabytes of nothing": b" " * 10_000_000,
+    "deep nesting": b"[" * 100_000,
+    "deep parameters": b'{"jsonrpc": "2.0", "id": 7, "method": "ping", "params": '
+    + b'{"a":' * 5000
+    + b"1"
+    + b"}" * 5001,
+    "a batch": b'[{"jsonrpc": "2.0", "id": 7, "method": "ping"}, {"jsonrpc": "2.0", "id": 8, "method": "ping"}]',
+    "an unknown method": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/destroy"}',
+    "missing parameters": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call"}',
+    "parameters of another type": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": [1]}',
+    "arguments of another type": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": '
+    b'{"name": "get_headshot_task", "arguments": "x"}}',
+    "an unknown tool": b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "destroy"}}',
+    "another version": b'{"jsonrpc": "1.0", "id": 7, "method": "ping"}',
+    "no version": b'{"id": 7, "method": "ping"}',
+    "an id of another type": b'{"jsonrpc": "2.0", "id": {}, "method": "ping"}',
+    "an answer to nothing": b'{"jsonrpc": "2.0", "id": 7, "result": {}}',
+    "a cancellation of nothing": b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9}}',
+    "initialize again": b'{"jsonrpc": "2.0", "id": 7, "method": "initialize", "params": {}}',
+}
+# What the SDK reads and drops without a word (mcp 2.3.0): there is no id it could answer to.
+DROPPED = {
+    "no JSON",
+    "half JSON",
+    "an empty line",
+    "a lone surrogate",
+    "ten megabytes of nothing",
+    "deep nesting",
+    "deep parameters",
+    "a batch",
+    "parameters of another type",
+    "another version",
+    "no version",
+    "an id of another type",
+    "an answer to nothing",
+    "a cancellation of nothing",
+}
+
+
+@pytest.fixture(scope="module")
+def besieged() -> Iterator[subprocess.Popen[str]]:
+    """One server that has to bear all the hostile lines."""
+    with running("--sandbox") as process:
+        ask(process, INITIALIZE)
+        yield process
+        rest, errors = process.communicate(timeout=10)
+        assert rest == ""
+        assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("what", HOSTILE_LINES)
+def test_whatever_comes_on_stdin_the_next_good_call_works(besieged: subprocess.Popen[str], what: str) -> None:
+    assert isinstance(besieged.stdin, io.TextIOWrapper)
+    assert besieged.stdout is not None
+    besieged.stdin.buffer.write(HOSTILE_LINES[what] + b"\n")
+    answers = [ask(besieged, {"id": "good", **look_up("t")})]
+    while answers[-1]["id"] != "good":
+        answers.append(json.loads(besieged.stdout.readline()))
+
+    assert answers[-1]["result"]["content"][0]["text"].startswith("t not_found")
+    assert len(answers) == (1 if what in DROPPED else 2)
+
+
+def test_a_day_of_faults_leaves_one_line_each_and_no_secret_on_stderr() -> None:
+    faults = (
+        "500",
+        "401",
+        "reset",
+        "html",
+        "error-long",
+        "busy-for-an-hour",
+        "wrong-types",
+        "hostile-words",
+        "bad-links",
+    )
+    sandbox = Sandbox()
+    with (
+        sandbox.serve() as base_url,
+        running(ACEDATACLOUD_API_BASE_URL=base_url, ACEDATACLOUD_API_TOKEN=TOKEN) as process,
+    ):
+        ask(process, INITIALIZE)
+        answers = []
+        for fault in faults:
+            for name, arguments in (
+                ("get_headshot_task", {"id": f"fault-{fault}"}),
+                ("get_headshot_tasks", {"ids": [f"fault-{fault}"]}),
+                ("get_headshot_task", {"id": ""}),
+            ):
+                call = {"method": "tools/call", "params": {"name": name, "arguments": arguments}}
+                answers.append(json.dumps(ask(process, call)))
+        rest, errors = process.communicate(timeout=10)
+
+    lines = errors.splitlines()
+    assert len(lines) == 2 * 6
+    assert all(line.startswith("WARNING headshots_mcp.lookup.reader: lookup failed: The ") for line in lines)
+    assert sum("code api_error, trace id 2cf86e86-22a4-46e1-ac2f-032c0f2a4e89" in line for line in lines) == 2
+    assert rest == ""
+    for said in (errors, *answers):
+        assert TOKEN not in said
+        assert "Traceback" not in said
+    assert "https://" not in errors
+
+
+def test_the_log_level_decides_how_much_is_said(served: Served) -> None:
+    said = {}
+    for level in ("INFO", "WARNING", "CRITICAL"):
+        with running(
+            ACEDATACLOUD_API_BASE_URL=served.base_url, ACEDATACLOUD_API_TOKEN=TOKEN, HEADSHOTS_LOG_LEVEL=level
+        ) as process:
+            ask(process, INITIALIZE)
+            for task_id in ("fault-flaky", "fault-400"):
+                ask(process, look_up(task_id))
+            said[level] = [line.partition(":")[0] for line in process.communicate(timeout=10)[1].splitlines()]
+
+    retry, failure = "INFO headshots_mcp.api.retry", "WARNING headshots_mcp.lookup.reader"
+    assert said == {"INFO": [retry, retry, failure], "WARNING": [failure], "CRITICAL": []}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not tell a process's peak memory")
+def test_an_answer_of_two_hundred_megabytes_never_reaches_memory() -> None:
+    def peak(process: subprocess.Popen[str]) -> int:
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) // 1024
+
+    sandbox = Sandbox()
+    with (
+        sandbox.serve() as base_url,
+        running(ACEDATACLOUD_API_BASE_URL=base_url, ACEDATACLOUD_API_TOKEN=TOKEN) as process,
+    ):
+        ask(process, INITIALIZE)
+        peaks = {}
+        for task_id in ("idle", "fault-huge", "fault-bomb", "fault-dense"):
+            ask(process, look_up(task_id))
+            peaks[task_id] = peak(process)
+
+    assert max(peaks.values()) - peaks["idle"] < 40
+
+
+@pytest.mark.parametrize("after", [0.05, 0.2, 0.4, 0.6])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to another process")
+def test_ctrl_c_while_it_starts_ends_it_without_a_traceback(after: float) -> None:
+    """Python itself cannot be interrupted in silence before it runs our first line; that takes a moment."""
+    with running() as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=after)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+
+    assert process.returncode != 0
+    assert "headshots_mcp/server" not in errors
+
+
+def test_the_sandbox_minds_no_settings_of_the_real_api() -> None:
+    with running("--sandbox", ACEDATACLOUD_API_TOKEN="${NOT_SET}", ACEDATACLOUD_API_BASE_URL="?") as process:
+        assert "result" in ask(process, INITIALIZE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell closes stdout")
+def test_without_stdout_it_says_so_in_one_line() -> None:
+    line = f"{sys.executable} -m headshots_mcp >&-"
+    ended = subprocess.run(
+        ["sh", "-c", line],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=20,
+        check=False,
+    )
+
+    assert ended.returncode != 0
+    assert ended.stderr == "headshots-mcp: stdio needs stdin and stdout, and one of them is closed\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"ACEDATACLOUD_API_TOKEN": "two words"}, "headshots-mcp: ACEDATACLOUD_API_TOKEN is not a token"),
+        (
+            {"ACEDATACLOUD_API_BASE_URL": "nowhere"},
+            "headshots-mcp: ACEDATACLOUD_API_BASE_URL is not an address",
+        ),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_at_once_in_one_line(settings: dict[str, str], line: str) -> None:
+    ended = subprocess.run(
+        COMMAND,
+        env=environment(**settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=20,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(line)
+    assert ended.stderr.count("\n") == 1
+
+
+def test_listing_the_tools_warms_up_in_silence_and_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    settings = {"ACEDATACLOUD_API_BASE_URL": "https://127.0.0.1:9", "SSL_CERT_FILE": str(tmp_path / "none.pem")}
+    with running(**settings) as process:
+        ask(process, INITIALIZE)
+        ask(process, {"method": "tools/list"})
+        rest, errors = process.communicate(timeout=10)
+
+    assert (rest, errors, process.returncode) == ("", "", 0)
+
+
+def test_stdio_loads_nothing_of_ours_that_only_http_or_the_sandbox_needs() -> None:
+    code = (
+        "import os, sys; from headshots_mcp.cli import main\n"
+        "os._exit = lambda code: print(*sys.modules, file=sys.stderr)\n"
+        "main([])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        ask(process, INITIALIZE)
+        ask(process, {"method": "tools/list"})
+        _, errors = process.communicate(timeout=10)
+
+    loaded = {name for name in errors.split() if name.startswith("headshots_mcp.")}
+    assert "headshots_mcp.server.tools" in loaded
+    assert not loaded & {f"headshots_mcp.{name}" for name in ("server.http", "sandbox", "demo")}

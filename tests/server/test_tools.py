@@ -1,0 +1,290 @@
+"""What a host sees of the tools: their contract, their answers, their refusals."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import bpe_openai
+import jsonschema
+import pytest
+from mcp import MCPError
+from mcp.client import Client
+from mcp_types import INVALID_PARAMS, TextResourceContents
+from starlette.responses import JSONResponse
+
+from headshots_mcp.api.client import HeadshotsClient
+from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
+from headshots_mcp.lookup.reader import Reader
+from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, UNKNOWN
+from headshots_mcp.server.tools import create_server
+from tests.conftest import CDN, connected, seed, text_of
+
+if TYPE_CHECKING:
+    from mcp_types import Tool
+
+    from tests.conftest import Served
+
+TRACE = "trace id 0b7bb1b6-4c1c-4d0a-8e35-5a86c1f2d7e9"
+PICTURE = f"{CDN}/headshots/{SUCCEEDED}.png"
+
+
+def tokens(text: str) -> int:
+    return len(bpe_openai.get_encoding("o200k_base").encode(text))
+
+
+def compact(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+async def tools_of(client: Client) -> dict[str, Tool]:
+    return {tool.name: tool for tool in (await client.list_tools()).tools}
+
+
+async def test_the_input_schemas_are_the_bodies_of_the_api(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        tools = await tools_of(client)
+
+    assert tools["get_headshot_task"].input_schema == RetrieveTask.model_json_schema()
+    assert tools["get_headshot_tasks"].input_schema == RetrieveTasks.model_json_schema()
+
+
+async def test_what_a_model_reads_of_the_tools_is_short_and_says_enough(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        tools = await tools_of(client)
+
+    read = [tokens(compact([tool.name, tool.description, tool.input_schema])) for tool in tools.values()]
+    assert sum(read[:2]) <= 400
+    assert sum(read) <= 620
+    assert all(200 <= len(tool.description or "") <= 500 for tool in tools.values())
+
+
+async def test_the_documented_success_is_cheap_in_both_forms(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED, "action": "retrieve"})
+
+    assert result.structured_content == {
+        "id": SUCCEEDED,
+        "status": "succeeded",
+        "image_urls": [PICTURE],
+        "template": "male_portrait",
+    }
+    assert text_of(result) == f"{SUCCEEDED} succeeded (male_portrait)\n{PICTURE}"
+    assert tokens(json.dumps(result.structured_content)) <= 90
+    assert tokens(text_of(result)) <= 85
+
+
+async def test_the_documented_batch_is_answered_in_both_forms(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN], "action": "retrieve_batch"})
+
+    assert result.structured_content == {
+        "tasks": [
+            {"id": SUCCEEDED, "status": "succeeded", "image_urls": [PICTURE], "template": "male_portrait"},
+            {"id": UNKNOWN, "status": "processing", "image_urls": [], "template": "male_portrait"},
+        ],
+        "next_step": "1 of 2 not finished: call wait_for_headshot_tasks.",
+    }
+    assert text_of(result).splitlines() == [
+        f"{SUCCEEDED} succeeded (male_portrait)",
+        PICTURE,
+        f"{UNKNOWN} processing (male_portrait)",
+        "1 of 2 not finished: call wait_for_headshot_tasks.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task_id", "text"),
+    [
+        (LIVING, f"{LIVING} pending (business_photo)\nNot finished: call wait_for_headshot_tasks."),
+        (
+            FAILED,
+            f"{FAILED} failed (wedding): 'No face was found in the photo.' (face_not_found, {TRACE})",
+        ),
+        ("none", "none not_found\nCheck the ids not found; a task only seconds old may not be visible yet."),
+        (
+            GALLERY,
+            "\n".join(
+                [
+                    f"{GALLERY} succeeded (female_portrait)",
+                    *(f"{CDN}/headshots/gallery-{n}.png" for n in range(1, 5)),
+                ]
+            ),
+        ),
+    ],
+)
+async def test_the_text_of_each_state_is_enough_alone(served: Served, task_id: str, text: str) -> None:
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_task", {"id": task_id})
+
+    assert text_of(result) == text
+
+
+async def test_a_failed_task_without_words_is_still_a_failed_task(served: Served) -> None:
+    served.sandbox.script("t", [JSONResponse({"id": "t", "response": {"success": False}})])
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_task", {"id": "t"})
+
+    assert text_of(result) == "t failed"
+
+
+async def test_every_structured_answer_obeys_its_published_schema(served: Served) -> None:
+    ids = [SUCCEEDED, UNKNOWN, LIVING, GALLERY, FAILED, "none"]
+    async with connected(served.base_url) as client:
+        tools = await tools_of(client)
+        answers = [("get_headshot_task", await client.call_tool("get_headshot_task", {"id": id_})) for id_ in ids]
+        answers.append(("get_headshot_tasks", await client.call_tool("get_headshot_tasks", {"ids": ids})))
+
+    for name, answer in answers:
+        jsonschema.validate(answer.structured_content, tools[name].output_schema or False)
+
+
+async def test_nothing_private_to_the_account_reaches_the_model(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN, FAILED]})
+
+    for private in ("67276ab6", "53bcc3f7", "1af53f80", "3c253880", "ad7afe47", "webhook.site", "zhishuyun"):
+        assert private not in result.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        pytest.param({"id": f" {SUCCEEDED}\r\n"}, SUCCEEDED, id="blanks around it are cut"),
+        pytest.param({"id": SUCCEEDED, "action": None}, SUCCEEDED, id="null counts as left out"),
+        pytest.param({"id": "證件照 1"}, "證件照 1", id="any printable text is an id"),
+        pytest.param({"id": " " + "x" * 128}, "x" * 128, id="128 characters without the blanks"),
+    ],
+)
+async def test_an_id_is_taken_as_people_paste_it(served: Served, arguments: dict[str, Any], asked: str) -> None:
+    async with connected(served.base_url) as client:
+        await client.call_tool("get_headshot_task", arguments)
+
+    assert served.bodies == [{"id": asked, "action": "retrieve"}]
+
+
+async def test_a_list_sent_as_a_json_string_is_still_a_list(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        await client.call_tool("get_headshot_tasks", {"ids": '["a","b"]'})
+
+    assert served.bodies == [{"ids": ["a", "b"], "action": "retrieve_batch"}]
+
+
+UNPRINTABLE = "must not contain control or invisible characters"
+REFUSALS: list[tuple[str, dict[str, Any], str]] = [
+    ("get_headshot_task", {}, "id: is required"),
+    ("get_headshot_task", {"id": ""}, "id: must not be empty"),
+    ("get_headshot_task", {"id": " \n\t"}, "id: must not be empty"),
+    ("get_headshot_task", {"id": "x" * 10_000}, "id: must be at most 128 characters long"),
+    ("get_headshot_task", {"id": "a\x00b"}, f"id: {UNPRINTABLE}"),
+    ("get_headshot_task", {"id": "a\r\nHost: b"}, f"id: {UNPRINTABLE}"),
+    ("get_headshot_task", {"id": "a\u202eb"}, f"id: {UNPRINTABLE}"),
+    ("get_headshot_task", {"id": 5}, "id: must be a string"),
+    ("get_headshot_task", {"id": None}, "id: must be a string"),
+    ("get_headshot_task", {"id": True}, "id: must be a string"),
+    ("get_headshot_task", {"id": ["a"]}, "id: must be a string"),
+    ("get_headshot_task", {"id": {"id": "a"}}, "id: must be a string"),
+    ("get_headshot_task", {"id": "a", "action": "delete"}, "action: must be 'retrieve'"),
+    ("get_headshot_task", {"id": "a", "ids": ["b"]}, "ids: is not an argument of this tool"),
+    ("get_headshot_task", {"id": "a", "evil\nfield": 1}, "?: is not an argument of this tool"),
+    ("get_headshot_task", {"id": "a", "b" * 500: 1}, f"{'b' * 80}: is not an argument of this tool"),
+    ("get_headshot_task", {"ID": "a"}, "id: is required (and 1 more is wrong)"),
+    ("get_headshot_task", {"": 1, "id": "a"}, "?: is not an argument of this tool"),
+    ("get_headshot_tasks", {}, "ids: is required"),
+    ("get_headshot_tasks", {"ids": ["", "", ""]}, "ids.0: must not be empty (and 2 more are wrong)"),
+    ("get_headshot_tasks", {"ids": []}, "ids: must name at least one task id"),
+    ("get_headshot_tasks", {"ids": [str(n) for n in range(1001)]}, "ids: must name at most 1,000 task ids"),
+    ("get_headshot_tasks", {"ids": ["a", "", "b"]}, "ids.1: must not be empty"),
+    ("get_headshot_tasks", {"ids": ["a", 7, None]}, "ids.1: must be a string (and 1 more is wrong)"),
+    ("get_headshot_tasks", {"ids": "a,b"}, "ids: must be a list of task ids"),
+    ("get_headshot_tasks", {"ids": '"a"'}, "ids: must be a list of task ids"),
+    ("get_headshot_tasks", {"ids": '{"a": 1}'}, "ids: must be a list of task ids"),
+    ("get_headshot_tasks", {"ids": '["a", ""]'}, "ids.1: must not be empty"),
+    ("get_headshot_tasks", {"ids": None}, "ids: must be a list of task ids"),
+    ("get_headshot_tasks", {"ids": {"0": "a"}}, "ids: must be a list of task ids"),
+    ("wait_for_headshot_tasks", {"ids": []}, "ids: must name at least one task id"),
+    ("wait_for_headshot_tasks", {"ids": ["a"], "timeout_seconds": 0}, "timeout_seconds: must be at least 1"),
+    ("wait_for_headshot_tasks", {"ids": ["a"], "timeout_seconds": 301}, "timeout_seconds: must be at most 300"),
+    ("wait_for_headshot_tasks", {"ids": ["a"], "timeout_seconds": "soon"}, "timeout_seconds: must be a number"),
+    ("wait_for_headshot_tasks", {"ids": ["a"], "timeout_seconds": []}, "timeout_seconds: must be a number"),
+    ("wait_for_headshot_tasks", {"ids": ["a"], "action": "wait"}, "action: is not an argument of this tool"),
+    ("get_headshot_tasks", {"ids": ["a"], "action": "retrieve"}, "action: must be 'retrieve_batch'"),
+]
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_bad_input_is_answered_by_one_line_that_names_the_field(served: Served, mode: str) -> None:
+    async with connected(served.base_url, mode=mode) as client:
+        for tool, arguments, line in REFUSALS:
+            result = await client.call_tool(tool, arguments)
+            assert result.is_error, arguments
+            assert text_of(result).startswith(line), arguments
+            assert "\n" not in text_of(result)
+            assert len(text_of(result)) < 160
+        good = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+
+    assert not good.is_error
+    assert len(served.bodies) == 1
+
+
+URI = "headshots://tasks/"
+
+
+async def test_the_whole_record_is_a_resource(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        (template,) = (await client.list_resource_templates()).resource_templates
+        (contents,) = (await client.read_resource(URI + SUCCEEDED)).contents
+
+    assert (template.uri_template, template.mime_type) == (URI + "{id}", "application/json")
+    assert isinstance(contents, TextResourceContents)
+    assert (contents.uri, contents.mime_type) == (URI + SUCCEEDED, "application/json")
+    assert json.loads(contents.text) == seed("single")
+
+
+@pytest.mark.parametrize(
+    ("uri", "code"),
+    [
+        (URI + "none", -32602),
+        (URI + "fault-null", -32602),
+        (URI, -32602),
+        (URI + "%20", -32602),
+        (URI + "a%0Ab", -32602),
+        (URI + "x" * 129, -32602),
+        (URI + "a/b", -32602),
+        (URI + "..%2F..%2Fetc%2Fpasswd", -32602),
+        ("headshots://elsewhere/a", -32602),
+        (URI + "fault-401", -32603),
+        (URI + "fault-html", -32603),
+    ],
+)
+async def test_a_record_there_is_not_is_an_error_with_its_uri(served: Served, uri: str, code: int) -> None:
+    async with connected(served.base_url) as client:
+        with pytest.raises(MCPError) as error:
+            await client.read_resource(uri)
+
+    assert error.value.error.code == code
+    assert error.value.error.data == {"uri": uri}
+    assert "\n" not in error.value.error.message
+
+
+async def test_a_crash_of_our_own_shows_nothing_of_its_inside(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    async with HeadshotsClient(served.base_url) as upstream:
+        server = create_server(Reader(upstream), lambda _headers: 1 / 0)  # type: ignore[arg-type, return-value]
+        async with Client(server) as client:
+            result = await client.call_tool("get_headshot_task", {"id": "t"})
+
+    assert text_of(result) == "Error executing tool get_headshot_task"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_prompt_nobody_has_is_a_wrong_parameter_and_leaves_no_traceback(
+    served: Served, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(served.base_url, mode=mode) as client:
+        with pytest.raises(MCPError) as refused:
+            await client.get_prompt("a-secret-name")
+
+    assert (refused.value.code, refused.value.message) == (INVALID_PARAMS, "Unknown prompt: this server has none.")
+    assert not caplog.records
