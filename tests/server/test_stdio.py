@@ -409,4 +409,4 @@ def test_stdio_loads_nothing_of_ours_that_only_http_or_the_sandbox_needs() -> No
 
     loaded = {name for name in errors.split() if name.startswith("headshots_mcp.")}
     assert "headshots_mcp.server.tools" in loaded
-    assert not loaded & {f"headshots_mcp.{name}" for name in ("server.http", "sandbox", "demo")}
+    assert not loaded & {f"headshots_mcp.{name}" for name in ("server.http", "sandbox.app", "demo")}
