@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 
-from headshots_mcp.api.errors import LookupFailed, TokenRejected
-from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
+from headshots_mcp.api.errors import TokenRejected
+from headshots_mcp.api.requests import RetrieveTask
 from headshots_mcp.sandbox.app import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
 from tests.conftest import connected, reading, text_of
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
-
-    from headshots_mcp.lookup.reader import Reader
     from tests.conftest import Served
 
 
@@ -177,84 +174,6 @@ async def test_what_is_remembered_is_bounded() -> None:
     assert len(sandbox.requests) == 101
 
 
-class Held(Response):
-    """An answer that waits until the test lets it go."""
-
-    def __init__(self, answer: Response) -> None:
-        super().__init__()
-        self.answer, self.asked, self.let_go = answer, anyio.Event(), anyio.Event()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.asked.set()
-        await self.let_go.wait()
-        await self.answer(scope, receive, send)
-
-
-@pytest.mark.usefixtures("movable_clock")
-@pytest.mark.parametrize("answer", [JSONResponse({}), error_answer(403)])
-async def test_the_same_question_asked_ten_times_at_once_is_one_request(answer: Response) -> None:
-    sandbox, outcomes = Sandbox(), list[str]()
-    held = Held(answer)
-    sandbox.script("t", [held])
-
-    async def ask(reader: Reader) -> None:
-        try:
-            outcomes.append((await reader.task(RetrieveTask(id="t"), TOKEN)).status)
-        except LookupFailed as error:
-            outcomes.append(type(error).__name__)
-
-    async with reading(sandbox) as reader, anyio.create_task_group() as group:
-        for _ in range(10):
-            group.start_soon(ask, reader)
-        await held.asked.wait()
-        await anyio.sleep(1)
-        held.let_go.set()
-
-    assert outcomes == ["not_found" if answer.status_code == 200 else "UsedUp"] * 10
-    assert len(sandbox.requests) == 1
-
-
-@pytest.mark.usefixtures("movable_clock")
-async def test_a_caller_that_goes_away_does_not_take_the_answer_of_the_others_with_it() -> None:
-    sandbox, statuses = Sandbox(), list[str]()
-    held, again = Held(JSONResponse({})), Held(JSONResponse({}))
-    sandbox.script("t", [held, again])
-
-    async def ask(reader: Reader, scope: anyio.CancelScope) -> None:
-        with scope:
-            statuses.append((await reader.task(RetrieveTask(id="t"), TOKEN)).status)
-
-    async with reading(sandbox) as reader, anyio.create_task_group() as group:
-        first = anyio.CancelScope()
-        group.start_soon(ask, reader, first)
-        await held.asked.wait()
-        for _ in range(3):
-            group.start_soon(ask, reader, anyio.CancelScope())
-        await anyio.sleep(1)
-        first.cancel()
-        await again.asked.wait()
-        await anyio.sleep(1)
-        again.let_go.set()
-
-    assert statuses == ["not_found"] * 3
-    assert len(sandbox.requests) == 2
-
-
-@pytest.mark.usefixtures("movable_clock")
-async def test_a_caller_alone_that_goes_away_leaves_nothing_behind() -> None:
-    sandbox = Sandbox()
-    sandbox.script("t", repeat(error_answer(500)))
-    async with reading(sandbox) as reader:
-        async with anyio.create_task_group() as group:
-            group.start_soon(reader.task, RetrieveTask(id="t"), TOKEN)
-            await anyio.sleep(0.1)
-            group.cancel_scope.cancel()
-        await anyio.sleep(60)
-
-        assert len(sandbox.requests) == 1
-        assert reader._shared._flights == {}
-
-
 async def test_a_failed_lookup_is_one_line_of_the_log_with_code_and_trace_id(
     served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -277,48 +196,3 @@ async def test_a_batch_in_which_every_item_is_an_error_is_still_an_answer(served
     assert result.structured_content["tasks"] == [
         {"id": "a", "status": "unavailable", "image_urls": [], "error": error}
     ]
-
-
-@pytest.mark.usefixtures("movable_clock")
-@pytest.mark.parametrize("batch", [False, True])
-async def test_two_callers_who_ask_the_same_at_once_do_not_share_an_answer(batch: bool) -> None:
-    sandbox = Sandbox()
-    held = Held(JSONResponse({"items": []} if batch else {}))
-    sandbox.script("t", [held])
-
-    async def ask(reader: Reader, token: str) -> None:
-        if batch:
-            await reader.tasks(RetrieveTasks(ids=["t"]), token)
-        else:
-            await reader.task(RetrieveTask(id="t"), token)
-
-    async with reading(sandbox) as reader, anyio.create_task_group() as group:
-        group.start_soon(ask, reader, TOKEN)
-        await held.asked.wait()
-        group.start_soon(ask, reader, "sandbox-another")
-        await anyio.sleep(1)
-        held.let_go.set()
-
-    tokens = [asked.headers["authorization"] for asked in sandbox.requests]
-    assert tokens == [f"Bearer {TOKEN}", "Bearer sandbox-another"]
-
-
-@pytest.mark.usefixtures("movable_clock")
-async def test_a_caller_with_more_time_does_not_fail_with_one_who_has_less() -> None:
-    sandbox = Sandbox()
-    sandbox.script("t", [error_answer(429, retry_after="3")])
-    outcomes: list[str] = []
-
-    async def ask(reader: Reader, seconds: float) -> None:
-        with anyio.move_on_after(seconds):
-            try:
-                outcomes.append((await reader.task(RetrieveTask(id="t"), TOKEN)).status)
-            except LookupFailed as error:
-                outcomes.append(type(error).__name__)
-
-    async with reading(sandbox) as reader, anyio.create_task_group() as group:
-        for seconds in (1, 4):
-            group.start_soon(ask, reader, seconds)
-            await anyio.lowlevel.checkpoint()
-
-    assert sorted(outcomes) in (["RateLimited", "not_found"], ["not_found"], ["not_found", "not_found"])

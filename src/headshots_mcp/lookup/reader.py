@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from headshots_mcp.api.errors import LookupFailed, TimedOut, Transient
+from headshots_mcp.api.errors import LookupFailed, TimedOut
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.lookup.cache import TaskCache
+from headshots_mcp.lookup.single_flight import SingleFlight
 from headshots_mcp.lookup.tasks import HeadshotTask
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
 
     from headshots_mcp.api.client import HeadshotsClient
     from headshots_mcp.api.records import TaskRecord
-
-T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 20.0
 # The vendor recommends at most 50 ids a request (API notes, "Request").
 CHUNK = 50
 CHUNKS_AT_ONCE = 4
-# Seconds by which the time of one caller has to exceed that of another before it asks again on its own.
-MORE_TIME = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -131,43 +128,3 @@ class Found(NamedTuple):
 
     tasks: list[HeadshotTask]
     failures: dict[str, LookupFailed]
-
-
-class SingleFlight:
-    """Lets callers who ask the same thing at the same moment share one answer."""
-
-    def __init__(self) -> None:
-        self._flights: dict[tuple[str, str], InFlight[Any]] = {}
-
-    async def get(self, key: tuple[str, str], ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask, or wait for whoever asks already.
-
-        If that one goes away, or gives up earlier than somebody who waits has to, the latter asks instead.
-        """
-        while flight := self._flights.get(key):
-            await flight.landed.wait()
-            if flight.answers:
-                return flight.answers[0]  # type: ignore[no-any-return]
-            has_more_time = anyio.current_effective_deadline() > flight.deadline + MORE_TIME
-            if flight.failure and not (isinstance(flight.failure, Transient) and has_more_time):
-                raise flight.failure
-        own = self._flights[key] = InFlight[T]()
-        try:
-            own.answers.append(await ask())
-        except LookupFailed as error:
-            own.failure = error
-            raise
-        finally:
-            del self._flights[key]
-            own.landed.set()
-        return own.answers[0]
-
-
-class InFlight(Generic[T]):
-    """A request under way: once landed, it has an answer, a failure, or neither if its caller went away."""
-
-    def __init__(self) -> None:
-        self.deadline = anyio.current_effective_deadline()
-        self.landed = anyio.Event()
-        self.answers: list[T] = []
-        self.failure: LookupFailed | None = None
