@@ -17,12 +17,12 @@ from typing import Any
 
 UNFINISHED = "unfinished"
 DOCUMENTED = "16f96e95-d95c-46ef-b183-139b9bd1aebd"
-_SEED = Path(__file__).parent.parent / "tests" / "seed" / "single.json"
+_DOCUMENTED = Path(__file__).parent.parent / "tests" / "documented" / "single.json"
 
 
 def record(task_id: str) -> dict[str, Any]:
     """Give the documented record for any id: the second picture a link of its own, except in the documented task."""
-    document = json.loads(_SEED.read_text("utf-8").replace(DOCUMENTED, task_id))
+    document = json.loads(_DOCUMENTED.read_text("utf-8").replace(DOCUMENTED, task_id))
     if task_id != DOCUMENTED:
         picture = document["response"]["data"][1]
         picture["image_url"] = picture["image_url"].replace(".png", "-2.png")

@@ -55,15 +55,15 @@ def anyio_backend(request: pytest.FixtureRequest) -> str | tuple[str, dict[str, 
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    """The sandbox with the seed's own image addresses."""
+    """The sandbox with the image addresses that the API's own examples have."""
     sandbox = Sandbox(image_origin=CDN)
     with sandbox.serve() as base_url:
         yield Served(sandbox, base_url)
 
 
-def seed(name: str) -> dict[str, Any]:
-    """One of the seed's documented bodies."""
-    document: dict[str, Any] = json.loads((Path(__file__).parent / "seed" / f"{name}.json").read_bytes())
+def documented(name: str) -> dict[str, Any]:
+    """One of the bodies that the API's page shows (docs/api.md)."""
+    document: dict[str, Any] = json.loads((Path(__file__).parent / "documented" / f"{name}.json").read_bytes())
     return document
 
 

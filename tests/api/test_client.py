@@ -18,7 +18,7 @@ from headshots_mcp.api.errors import ClientNotUsable, NoSuchApi
 from headshots_mcp.api.requests import RetrieveTask
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
-from tests.conftest import connected, seed, text_of
+from tests.conftest import connected, documented, text_of
 
 if TYPE_CHECKING:
     from tests.conftest import Served
@@ -149,7 +149,7 @@ async def test_cookies_of_one_call_do_not_ride_on_the_next(served: Served) -> No
 @pytest.mark.usefixtures("movable_clock")
 async def test_each_error_of_the_api_says_what_to_do(tool: str, status: int, code: str | None, advice: str) -> None:
     sandbox = Sandbox()
-    body = seed("error") if code == "api_error" else {"error": {"code": code}, "trace_id": TRACE}
+    body = documented("error") if code == "api_error" else {"error": {"code": code}, "trace_id": TRACE}
     sandbox.script("t", repeat(JSONResponse(body, status_code=status)))
     async with connected(sandbox) as client:
         result = await client.call_tool(tool, {"id": "t"} if tool == "get_headshot_task" else {"ids": ["t"]})
@@ -243,7 +243,7 @@ async def test_a_batch_that_is_not_found_means_another_address_and_keeps_the_det
 
 
 async def test_the_record_of_another_task_is_not_taken_for_the_one_asked_for(served: Served) -> None:
-    served.sandbox.script("t", [JSONResponse(seed("single"))])
+    served.sandbox.script("t", [JSONResponse(documented("single"))])
     async with connected(served.base_url) as client:
         result = await client.call_tool("get_headshot_task", {"id": "t"})
 

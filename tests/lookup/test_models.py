@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from headshots_mcp.api.records import TaskRecord
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.lookup.tasks import HeadshotTask, TaskError
-from tests.conftest import seed
+from tests.conftest import documented
 
 ID = "16f96e95-d95c-46ef-b183-139b9bd1aebd"
 PICTURE = "https://cdn.acedata.cloud/a.png"
@@ -25,7 +25,7 @@ def condense(record: dict[str, Any] | None) -> HeadshotTask:
 
 
 def test_the_documented_success_is_condensed_to_one_link() -> None:
-    record = TaskRecord.model_validate(seed("single"))
+    record = TaskRecord.model_validate(documented("single"))
 
     assert HeadshotTask.from_record(ID, record) == HeadshotTask(
         id=ID,
@@ -36,7 +36,8 @@ def test_the_documented_success_is_condensed_to_one_link() -> None:
 
 
 def test_the_documented_batch_holds_a_success_and_one_under_way() -> None:
-    tasks = [HeadshotTask.from_record(item["id"], TaskRecord.model_validate(item)) for item in seed("batch")["items"]]
+    items = documented("batch")["items"]
+    tasks = [HeadshotTask.from_record(item["id"], TaskRecord.model_validate(item)) for item in items]
 
     assert [(task.id, task.status, len(task.image_urls)) for task in tasks] == [
         (ID, "succeeded", 1),

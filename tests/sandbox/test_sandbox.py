@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
-from tests.conftest import seed
+from tests.conftest import documented
 
 if TYPE_CHECKING:
     from tests.conftest import Served
@@ -24,11 +24,11 @@ def ask(served: Served, body: Any, headers: dict[str, str] = HEADERS) -> httpx.R
 
 
 def test_one_documented_task_is_answered_to_the_letter(served: Served) -> None:
-    assert ask(served, {"id": SUCCEEDED, "action": "retrieve"}).json() == seed("single")
+    assert ask(served, {"id": SUCCEEDED, "action": "retrieve"}).json() == documented("single")
 
 
 def test_the_documented_batch_is_answered_to_the_letter(served: Served) -> None:
-    assert ask(served, {"ids": [SUCCEEDED, UNKNOWN], "action": "retrieve_batch"}).json() == seed("batch")
+    assert ask(served, {"ids": [SUCCEEDED, UNKNOWN], "action": "retrieve_batch"}).json() == documented("batch")
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "sandbox-token"}])
@@ -37,7 +37,7 @@ def test_a_wrong_token_is_refused_in_the_documented_form(served: Served, headers
 
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "invalid_token"
-    assert answer.json().keys() == seed("error").keys()
+    assert answer.json().keys() == documented("error").keys()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.lookup.reader import Reader
 from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, UNKNOWN
 from headshots_mcp.server.tools import create_server
-from tests.conftest import CDN, connected, seed, text_of
+from tests.conftest import CDN, connected, documented, text_of
 
 if TYPE_CHECKING:
     from mcp_types import Tool
@@ -239,7 +239,7 @@ async def test_the_whole_record_is_a_resource(served: Served) -> None:
     assert (template.uri_template, template.mime_type) == (URI + "{id}", "application/json")
     assert isinstance(contents, TextResourceContents)
     assert (contents.uri, contents.mime_type) == (URI + SUCCEEDED, "application/json")
-    assert json.loads(contents.text) == seed("single")
+    assert json.loads(contents.text) == documented("single")
 
 
 @pytest.mark.parametrize(
