@@ -56,7 +56,7 @@ async def test_the_page_is_a_resource_that_may_load_the_vendors_pictures_and_not
             "prefersBorder": False,
         }
     }
-    assert [tool.meta for tool in tools] == [{"ui": {"resourceUri": URI}}] * len(tools)
+    assert [tool.meta for tool in tools] == [{"ui": {"resourceUri": URI}, "ui/resourceUri": URI}] * len(tools)
 
 
 async def test_the_page_is_one_short_file_that_loads_nothing(served: Served) -> None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 URI = "ui://headshots/gallery.html"
 
-# Put on a tool, it makes the host show the tool's answers in the gallery.
-TOOL_META = {"ui": {"resourceUri": URI}}
+# Put on a tool, it makes the host show the tool's answers in the gallery. Older hosts look for the flat key alone.
+TOOL_META = {"ui": {"resourceUri": URI}, "ui/resourceUri": URI}
 
 # Where the API's documents and its answers keep pictures.
 VENDOR_IMAGE_HOSTS = (
