@@ -93,7 +93,10 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                     "idempotentHint": True,
                     "openWorldHint": True,
                 },
-                "_meta": {"ui": {"resourceUri": "ui://headshots/gallery.html"}},
+                "_meta": {
+                    "ui": {"resourceUri": "ui://headshots/gallery.html"},
+                    "ui/resourceUri": "ui://headshots/gallery.html",
+                },
             },
             {
                 "name": "get_headshot_tasks",
@@ -169,7 +172,10 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                     "idempotentHint": True,
                     "openWorldHint": True,
                 },
-                "_meta": {"ui": {"resourceUri": "ui://headshots/gallery.html"}},
+                "_meta": {
+                    "ui": {"resourceUri": "ui://headshots/gallery.html"},
+                    "ui/resourceUri": "ui://headshots/gallery.html",
+                },
             },
             {
                 "name": "wait_for_headshot_tasks",
@@ -246,7 +252,10 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                     "idempotentHint": True,
                     "openWorldHint": True,
                 },
-                "_meta": {"ui": {"resourceUri": "ui://headshots/gallery.html"}},
+                "_meta": {
+                    "ui": {"resourceUri": "ui://headshots/gallery.html"},
+                    "ui/resourceUri": "ui://headshots/gallery.html",
+                },
             },
         ]
     )
