@@ -149,6 +149,45 @@ def test_a_client_of_the_newest_revision_needs_no_handshake(origin: str, transpo
         assert (about["name"], about["version"]) == (NAME, __version__)
 
 
+@pytest.mark.parametrize("revision", HANDSHAKE)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_handshake_says_that_there_is_a_page_to_show(origin: str, transport: str, revision: str) -> None:
+    with speaking(transport, origin, revision) as ask:
+        capabilities = ask(initialize(revision))["result"]["capabilities"]
+
+    assert capabilities["extensions"] == {"io.modelcontextprotocol/ui": {}}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_host_of_any_revision_finds_the_page_of_each_tool_by_the_nested_key_and_the_flat_one(
+    origin: str, transport: str
+) -> None:
+    with speaking(transport, origin, NEWEST) as ask:
+        tools = ask(request("tools/list", NEWEST))["result"]["tools"]
+
+    uri = "ui://headshots/gallery.html"
+    assert [tool["_meta"] for tool in tools] == [{"ui": {"resourceUri": uri}, "ui/resourceUri": uri}] * len(TOOLS)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_ping_is_answered_in_the_newest_revision_too(origin: str, transport: str) -> None:
+    with speaking(transport, origin, NEWEST) as ask:
+        answer = ask(request("ping", NEWEST))
+
+    about = {"name": NAME, "version": __version__}
+    assert answer["result"] == {"resultType": "complete", "_meta": {"io.modelcontextprotocol/serverInfo": about}}
+
+
+def test_a_ping_over_http_has_status_200_in_the_newest_revision(origin: str) -> None:
+    headers = ACCEPT | {"mcp-protocol-version": NEWEST, "mcp-method": "ping"}
+    with httpx.Client() as http:
+        answer = http.post(
+            f"{origin}/mcp", headers=headers, json={"jsonrpc": "2.0", "id": 1, **request("ping", NEWEST)}
+        )
+
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_handshake_for_an_unknown_revision_offers_the_newest_that_has_one(origin: str, transport: str) -> None:
     with speaking(transport, origin, "2099-01-01") as ask:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn, cast, get_type_hints
 
 from mcp import MCPError
+from mcp.server.apps import EXTENSION_ID
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
-from mcp_types import INVALID_PARAMS, CallToolResult
+from mcp_types import INVALID_PARAMS, SERVER_INFO_META_KEY, CallToolResult
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError, create_model
 
+from headshots_mcp import NAME, __version__
 from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.server.answers import validation_message
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
     from mcp.server.mcpserver.context import Context as AnyContext
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from typing_extensions import Self
@@ -29,6 +33,21 @@ class ServerWithoutPrompts(MCPServer[Any]):
     async def get_prompt(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse, whatever is asked for."""
         raise MCPError(code=INVALID_PARAMS, message="Unknown prompt: this server has none.")
+
+
+async def greet_hosts_with_apps(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Give hosts of MCP Apps two answers without which some of them never show a page.
+
+    The SDK cuts `capabilities.extensions` out of the answer to `initialize`, for the schemas before 2026-07-28 do not
+    have it; MCP Apps is negotiated by it in every revision (SEP-1724). And `ping` has gone from 2026-07-28, so the SDK
+    answers -32601, over HTTP with status 404, and one host takes that for a server that is not there.
+    """
+    if ctx.method == "ping" and ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+        return {"resultType": "complete", "_meta": {SERVER_INFO_META_KEY: {"name": NAME, "version": __version__}}}
+    result = await call_next(ctx)
+    if ctx.method == "initialize" and isinstance(result, dict):
+        result["capabilities"]["extensions"] = {EXTENSION_ID: {}}
+    return result
 
 
 class _RequestArguments(ArgModelBase):

@@ -18,7 +18,7 @@ from headshots_mcp.lookup.waiting import WaitForTasks, wait
 from headshots_mcp.server.answers import one_result, tasks_result, validation_message
 from headshots_mcp.server.gallery import TOOL_META, gallery
 from headshots_mcp.server.mcp_tasks import HeadshotTasksExtension
-from headshots_mcp.server.sdk import RequestTool, ServerWithoutPrompts
+from headshots_mcp.server.sdk import RequestTool, ServerWithoutPrompts, greet_hosts_with_apps
 
 if TYPE_CHECKING:
     from headshots_mcp.lookup.reader import Reader
@@ -72,6 +72,7 @@ def create_server(reader: Reader, token_of: TokenOf, *, image_hosts: Sequence[st
         website_url="https://github.com/headshots-mcp/headshots-mcp",
         log_level="WARNING",
         subscriptions=False,
+        middleware=[greet_hosts_with_apps],
         extensions=[HeadshotTasksExtension(offer.wait_for_headshot_tasks.__name__, offer.look), gallery(image_hosts)],
         tools=[
             _tool(offer.get_headshot_task, "Look up a headshot task", ONE),
