@@ -154,22 +154,27 @@ class HttpServer(Process):
         self.__exit__()
         raise CallFailed("the server does not listen")
 
-    def post(self, body: dict[str, Any], path: str = "/mcp") -> bytes:
-        """Make the bytes of one keep-alive POST."""
+    def post(self, body: dict[str, Any], path: str = "/mcp", token: str = "") -> bytes:
+        """Make the bytes of one keep-alive POST, as the caller with a token of its own or with the server's."""
         content = json.dumps({"jsonrpc": "2.0", **body}).encode()
         head = (
             f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{self.port}\r\ncontent-type: application/json\r\n"
-            f"accept: application/json, text/event-stream\r\nauthorization: Bearer {self.subject.token}\r\n"
+            f"accept: application/json, text/event-stream\r\nauthorization: Bearer {token or self.subject.token}\r\n"
             f"mcp-protocol-version: 2025-06-18\r\ncontent-length: {len(content)}\r\n\r\n"
         )
         return head.encode() + content
 
-    def call(self, task_id: str) -> bytes:
+    def call(self, task_id: str, token: str = "") -> bytes:
         """Make the bytes of a lookup."""
-        arguments = {self.subject.one_argument: task_id}
-        return self.post(
-            {"id": 1, "method": "tools/call", "params": {"name": self.subject.one, "arguments": arguments}}
-        )
+        return self._tool(self.subject.one, {self.subject.one_argument: task_id}, token)
+
+    def calls(self, ids: list[str]) -> bytes:
+        """Make the bytes of a lookup of several."""
+        return self._tool(self.subject.many, {self.subject.many_argument: ids}, "")
+
+    def _tool(self, name: str, arguments: dict[str, Any], token: str) -> bytes:
+        params = {"name": name, "arguments": arguments}
+        return self.post({"id": 1, "method": "tools/call", "params": params}, token=token)
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open a connection."""

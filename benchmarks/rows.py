@@ -7,136 +7,21 @@ import json
 import ssl
 import statistics
 import time
-import uuid
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from random import Random
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import bpe_openai
 
+from bench import EMPTY, OURS, SHARED, SOCKET, Row
 from floors.bare_socket import BareSocket
-from peers import INITIALIZE, CallFailed, HttpServer, StdioPeer, read_response
+from peers import INITIALIZE, HttpServer, read_response
 from upstream import DOCUMENTED, UNFINISHED, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from bench import Bench
     from subjects import Subject
-
-OURS, EMPTY, SHARED, SOCKET = "headshots-mcp", "empty", "shared client", "socket"
-
-
-@dataclass
-class Row:
-    """A line of the table: what each server needed, and whether ours reached its target."""
-
-    title: str
-    unit: str
-    target: str
-    samples: dict[str, list[float]] = field(default_factory=dict)
-    said: dict[str, str] = field(default_factory=dict)
-    met: bool | None = None
-    finding: str = ""
-
-    def add(self, subject: Subject | str, *samples: float) -> None:
-        """Keep what was measured of a server."""
-        self.samples.setdefault(getattr(subject, "name", subject), []).extend(samples)
-
-    def median(self, name: str) -> float:
-        """Give the middle of what was measured of a server."""
-        return statistics.median(self.samples[name])
-
-    def judge(self, limit: float, *, of: str | None = None, plus: float | None = None, least: bool = False) -> Row:
-        """Hold ours to a limit: absolute, a multiple `of` another server, or that server `plus` so much."""
-        if OURS not in self.samples or of not in (None, *self.samples):
-            self.met, self.finding = False, "not measured"
-        elif of is None:
-            self.met = self.median(OURS) <= limit
-        elif plus is None:
-            ratio = self.median(OURS) / self.median(of)
-            self.met, self.finding = ratio >= limit if least else ratio <= limit, f"{ratio:.2f} ×"
-        else:
-            more = self.median(OURS) - self.median(of)
-            self.met, self.finding = more <= plus, f"{more:+.1f} {self.unit}"
-        return self
-
-
-class Bench:
-    """What a row is measured with: the servers, the upstream, and ids of its own, the same in every run."""
-
-    def __init__(self, row: str, subjects: list[Subject], upstream: Any, *, quick: bool) -> None:
-        self.subjects = subjects
-        self.upstream = upstream
-        self.quick = quick
-        self._random = Random(row)
-
-    def some(self, *kinds: str, without: str = "") -> list[Subject]:
-        """Give the servers of some kinds."""
-        return [subject for subject in self.subjects if subject.kind in kinds and subject.name != without]
-
-    @property
-    def with_upstream(self) -> list[Subject]:
-        """Those that ask the upstream at all."""
-        return self.some("ours", "floor", "comparable", without=EMPTY)
-
-    def rounds(self, full: int, quick: int) -> range:
-        """Say how often to go round."""
-        return range(quick if self.quick else full)
-
-    def ids(self, count: int) -> list[str]:
-        """Make new task ids."""
-        return [str(uuid.UUID(int=self._random.getrandbits(128), version=4)) for _ in range(count)]
-
-    def id(self) -> str:
-        """Make a new task id."""
-        return self.ids(1)[0]
-
-    def environment(self, subject: Subject, scheme: str) -> dict[str, str]:
-        """Say to a server where the upstream is."""
-        return subject.environment(self.upstream.origin(scheme), self.upstream.certificates)
-
-    def peer(self, subject: Subject, scheme: str = "http") -> StdioPeer:
-        """Start a server on pipes."""
-        return StdioPeer(subject, self.environment(subject, scheme))
-
-    def by_turns(
-        self, rounds: range, subjects: list[Subject], row: Row, measure: Callable[[Subject], None], *, few: int = 3
-    ) -> None:
-        """Measure round and round, each time from another server on; one that fails is left out from then on.
-
-        Comparable servers take part in the first few rounds only, for they differ by more than noise.
-        """
-        for number in rounds:
-            taking_part = [
-                it for it in subjects if it.name not in row.said and (it.kind != "comparable" or number < few)
-            ]
-            start = number % max(1, len(taking_part))
-            for subject in taking_part[start:] + taking_part[:start]:
-                try:
-                    measure(subject)
-                except CallFailed as error:
-                    row.said[subject.name] = f"failed: {error}"
-
-    @contextmanager
-    def after_first_call(self, subject: Subject) -> Iterator[StdioPeer]:
-        """Start a server that asks over https, and give it with its first call behind it, made a second later."""
-        with self.peer(subject, "https") as peer:
-            time.sleep(1)
-            peer.look_up(self.id())
-            yield peer
-
-    def together(self, stack: ExitStack, subjects: list[Subject], scheme: str, row: Row) -> list[StdioPeer]:
-        """Start several servers that stay for the whole row, each with its first call behind it."""
-        peers = []
-        for subject in subjects:
-            try:
-                peer = stack.enter_context(self.peer(subject, scheme))
-                peer.look_up(self.id())
-                peers.append(peer)
-            except CallFailed as error:
-                row.said[subject.name] = f"failed: {error}"
-        return peers
 
 
 def start(bench: Bench) -> list[Row]:
@@ -273,47 +158,6 @@ def batch(bench: Bench) -> list[Row]:
 
         bench.by_turns(bench.rounds(12, 4), bench.with_upstream, spent, measure)
     return [spent.judge(1.5, of=SHARED), size.judge(0.6, of=SHARED), asked.judge(20), most.judge(4)]
-
-
-def http(bench: Bench) -> list[Row]:
-    """Calls per second of fifty clients with kept-open connections."""
-    row = Row("Streamable HTTP, 50 keep-alive clients", "calls/s", "≥ 0.9 × shared client")
-    with ExitStack() as stack:
-        servers: dict[str, HttpServer] = {}
-        for subject in bench.subjects:
-            try:
-                server = HttpServer(subject, bench.environment(subject, "http"))
-                servers[subject.name] = stack.enter_context(server)
-                asyncio.run(_load(bench, server, seconds=0.3))
-            except CallFailed as error:
-                row.said[subject.name] = f"failed: {error}"
-
-        def measure(subject: Subject) -> None:
-            row.add(subject, asyncio.run(_load(bench, servers[subject.name], seconds=1 if bench.quick else 2)))
-
-        bench.by_turns(bench.rounds(6, 3), bench.subjects, row, measure, few=1 if bench.quick else 2)
-    return [row.judge(0.9, of=SHARED, least=True)]
-
-
-async def _load(bench: Bench, server: HttpServer, seconds: float, clients: int = 50) -> float:
-    began, done = time.perf_counter(), 0
-
-    async def client() -> None:
-        nonlocal done
-        reader, writer = await server.open()
-        while time.perf_counter() - began < seconds:
-            writer.write(server.call(bench.id()))
-            body = await read_response(reader)
-            if b'"result"' not in body or b'"isError":true' in body:
-                raise CallFailed(body[:200].decode("utf-8", "replace"))
-            done += 1
-        writer.close()
-
-    try:
-        await asyncio.wait_for(asyncio.gather(*(client() for _ in range(clients))), 30)
-    except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError) as error:
-        raise CallFailed(type(error).__name__) from error
-    return done / (time.perf_counter() - began)
 
 
 def repeat(bench: Bench) -> list[Row]:
@@ -483,7 +327,6 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
         connections,
         at_once,
         batch,
-        http,
         repeat,
         unfinished,
         tool_tokens,

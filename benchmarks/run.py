@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import ssl
 import statistics
 import subprocess
 import sys
@@ -16,20 +17,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import certifi
-
+import crowd
+import rows
+from bench import Bench
 from headshots_mcp.sandbox.outcomes import throwaway_certificate
 from peers import processor
-from rows import ROWS, Bench, Row
 from subjects import COMPARABLE, HERE, comparable, environment_of_ours, floors, ours, version_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench import Row
     from subjects import Subject
 
 RESULTS = HERE / "results.json"
-ENOUGH = 600
+ENOUGH = 900
+ROWS = rows.ROWS | crowd.ROWS
 
 
 class RunningUpstream:
@@ -68,7 +71,9 @@ def running_upstream() -> Iterator[RunningUpstream]:
     with tempfile.TemporaryDirectory() as folder:
         certificate, certificates = Path(folder) / "own.pem", Path(folder) / "all.pem"
         certificate.write_bytes(throwaway_certificate(days=1))
-        certificates.write_bytes(Path(certifi.where()).read_bytes() + certificate.read_bytes())
+        system = Path(ssl.get_default_verify_paths().openssl_cafile)
+        usual = system.read_bytes() if system.is_file() else b""
+        certificates.write_bytes(usual + certificate.read_bytes())
         command = [sys.executable, str(HERE / "upstream.py"), str(certificate)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             try:
