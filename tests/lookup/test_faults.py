@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -10,7 +9,7 @@ import pytest
 
 from headshots_mcp.sandbox import faults
 from headshots_mcp.sandbox.app import TOKEN, Sandbox
-from tests.conftest import TABLES, connected, text_of
+from tests.conftest import connected, text_of
 
 if TYPE_CHECKING:
     from mcp.client import Client
@@ -76,21 +75,19 @@ CASES = [(fault, tool) for fault in ANSWERS for tool in TOOLS]
 
 class Outcome(NamedTuple):
     result: CallToolResult
-    seconds: float
     requests: int
 
 
 async def look(client: Client, sandbox: Sandbox, fault: str, tool: str) -> Outcome:
     task_id = faults.PREFIX + fault
     body = {"id": task_id} if tool == "get_headshot_task" else {"ids": [task_id]}
-    begun = time.monotonic()
     result = await client.call_tool(tool, body)
     requests = sum(asked.body is not None and body.items() <= asked.body.items() for asked in sandbox.requests)
-    return Outcome(result, time.monotonic() - begun, requests)
+    return Outcome(result, requests)
 
 
 @pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest) -> dict[tuple[str, str], Outcome]:
+def outcomes() -> dict[tuple[str, str], Outcome]:
     """Have all faults at once, each tool with a sandbox of its own."""
     found: dict[tuple[str, str], Outcome] = {}
 
@@ -110,24 +107,14 @@ def outcomes(request: pytest.FixtureRequest) -> dict[tuple[str, str], Outcome]:
                 group.start_soon(have_all, tool)
 
     anyio.run(have_both)
-    request.config.stash[TABLES]["a bad day upstream"] = table(found)
     return found
-
-
-def table(found: dict[tuple[str, str], Outcome]) -> list[str]:
-    rows = [f"{'fault':17} {'tool':18} {'ends as':8} {'seconds':>7} {'requests':>8}  what the model reads"]
-    for (fault, tool), (result, seconds, requests) in sorted(found.items(), key=lambda row: CASES.index(row[0])):
-        ends = "error" if result.is_error else "answer"
-        read = text_of(result).replace("\n", " / ")
-        rows.append(f"{fault:17} {tool:18} {ends:8} {seconds:7.1f} {requests:8}  {read[:100]}")
-    return rows
 
 
 @pytest.mark.parametrize(("fault", "tool"), CASES)
 def test_a_fault_ends_as_an_answer_or_in_one_sentence_that_says_what_to_do(
     outcomes: dict[tuple[str, str], Outcome], fault: str, tool: str
 ) -> None:
-    result, _, requests = outcomes[fault, tool]
+    result, requests = outcomes[fault, tool]
     one, batch, expected = ANSWERS[fault]
     read = text_of(result)
 
