@@ -1,4 +1,4 @@
-"""Measures this server next to floors and comparable servers in one run: `uv run benchmarks/run.py`."""
+"""Measures this server next to floors and comparable servers in one run: `uv run --group tokens benchmarks/run.py`."""
 
 from __future__ import annotations
 

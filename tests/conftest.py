@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 REPOSITORY = Path(__file__).parent.parent
-TABLES = pytest.StashKey[dict[str, list[str]]]()
 CDN = "https://platform.cdn.acedata.cloud"
 
 
@@ -107,12 +107,6 @@ def silent_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[TABLES] = {}
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the tables that tests made for people to read."""
-    for title, rows in config.stash[TABLES].items():
-        terminalreporter.section(title)
-        terminalreporter.write_line("\n".join(rows))
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run all tests side by side, for most of them wait for processes; run files that are named in this process."""
+    return 2 * (os.cpu_count() or 1) if config.args_source is config.ArgsSource.TESTPATHS else 0

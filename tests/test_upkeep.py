@@ -102,14 +102,6 @@ def test_the_same_checks_are_run_before_a_commit_in_ci_and_on_github() -> None:
     assert f"`{line}`" in CONTRIBUTING
 
 
-def test_the_same_tests_are_run_in_ci_and_on_github() -> None:
-    left_out = set(re.findall(r"pytest -q -m ['\"](.*?)['\"]", read(".ci/run") + WORKFLOWS["test.yml"]))
-
-    assert left_out == {"not (clients or nginx or browser)"}
-    for text in (read(".ci/run"), WORKFLOWS["test.yml"]):
-        assert "--resolution lowest-direct" in text
-
-
 def test_every_python_from_the_lowest_on_is_tested_on_every_system() -> None:
     matrix = JOBS["tests"]["strategy"]["matrix"]
     minors = [int(version.removeprefix("3.")) for version in matrix["python"]]

@@ -6,7 +6,6 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-import bpe_openai
 import jsonschema
 import pytest
 from mcp import MCPError
@@ -30,14 +29,6 @@ TRACE = "trace id 0b7bb1b6-4c1c-4d0a-8e35-5a86c1f2d7e9"
 PICTURE = f"{CDN}/headshots/{SUCCEEDED}.png"
 
 
-def tokens(text: str) -> int:
-    return len(bpe_openai.get_encoding("o200k_base").encode(text))
-
-
-def compact(document: Any) -> str:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-
-
 async def tools_of(client: Client) -> dict[str, Tool]:
     return {tool.name: tool for tool in (await client.list_tools()).tools}
 
@@ -50,17 +41,14 @@ async def test_the_input_schemas_are_the_bodies_of_the_api(served: Served) -> No
     assert tools["get_headshot_tasks"].input_schema == RetrieveTasks.model_json_schema()
 
 
-async def test_what_a_model_reads_of_the_tools_is_short_and_says_enough(served: Served) -> None:
+async def test_what_a_model_reads_of_a_tool_says_enough_and_no_more(served: Served) -> None:
     async with connected(served.base_url) as client:
         tools = await tools_of(client)
 
-    read = [tokens(compact([tool.name, tool.description, tool.input_schema])) for tool in tools.values()]
-    assert sum(read[:2]) <= 400
-    assert sum(read) <= 620
     assert all(200 <= len(tool.description or "") <= 500 for tool in tools.values())
 
 
-async def test_the_documented_success_is_cheap_in_both_forms(served: Served) -> None:
+async def test_the_documented_success_is_answered_in_both_forms(served: Served) -> None:
     async with connected(served.base_url) as client:
         result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED, "action": "retrieve"})
 
@@ -71,8 +59,6 @@ async def test_the_documented_success_is_cheap_in_both_forms(served: Served) -> 
         "template": "male_portrait",
     }
     assert text_of(result) == f"{SUCCEEDED} succeeded (male_portrait)\n{PICTURE}"
-    assert tokens(json.dumps(result.structured_content)) <= 90
-    assert tokens(text_of(result)) <= 85
 
 
 async def test_the_documented_batch_is_answered_in_both_forms(served: Served) -> None:
