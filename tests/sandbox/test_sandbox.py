@@ -83,7 +83,7 @@ def test_the_image_urls_it_gives_out_lead_to_pictures() -> None:
     assert len({picture.content for picture in pictures.values()}) == 5
     for picture in pictures.values():
         assert picture.content.startswith(b"\x89PNG\r\n\x1a\n")
-        assert struct.unpack(">II", picture.content[16:24]) == (180, 240)
+        assert struct.unpack(">II", picture.content[16:24]) == (360, 480)
 
 
 def test_it_counts_what_it_was_asked(served: Served) -> None:
