@@ -132,7 +132,7 @@ def _add_comparable(subjects: list[Subject]) -> dict[str, str]:
 
 
 def _machine(subjects: list[Subject]) -> str:
-    versions = ", ".join(f"{name} {version_in(environment_of_ours(), name)}" for name in ("mcp", "httpx", "pydantic"))
+    versions = ", ".join(f"{name} {version_in(environment_of_ours(), name)}" for name in ("mcp", "httpx2", "pydantic"))
     others = ", ".join(f"{it.name} {it.version}" for it in subjects if it.kind == "comparable")
     return (
         f"{os.cpu_count()} cores ({processor()}), {platform.system()}, Python {platform.python_version()}, {versions}. "

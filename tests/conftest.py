@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import httpx
+import httpx2
 import pytest
 from mcp.client import Client
 from mcp_types import CallToolResult, TextContent
@@ -70,7 +70,7 @@ def documented(name: str) -> dict[str, Any]:
 @asynccontextmanager
 async def reading(api: str | Sandbox, *, within: float = 5.0) -> AsyncIterator[Reader]:
     """A reader that asks the API at an address over a real socket, or a sandbox in this event loop."""
-    transport = httpx.ASGITransport(api.app) if isinstance(api, Sandbox) else None
+    transport = httpx2.ASGITransport(api.app) if isinstance(api, Sandbox) else None
     base_url = "http://sandbox" if isinstance(api, Sandbox) else api
     async with HeadshotsClient(base_url, silence_timeout=within / 2, transport=transport) as client:
         yield Reader(client, timeout=within)

@@ -7,15 +7,15 @@ import sys
 from functools import cache
 from typing import Any
 
-import httpx
+import httpx2
 from mcp.server import MCPServer
 
 server = MCPServer("shared-client", log_level="WARNING")
 
 
 @cache
-def client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(headers={"authorization": f"Bearer {os.environ['ACEDATACLOUD_API_TOKEN']}"}, timeout=30)
+def client() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(headers={"authorization": f"Bearer {os.environ['ACEDATACLOUD_API_TOKEN']}"}, timeout=30)
 
 
 async def ask(body: dict[str, Any]) -> dict[str, Any]:

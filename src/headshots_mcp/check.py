@@ -195,7 +195,7 @@ class Lookup:
         return None
 
     async def _follow(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note whom HTTPX connects to, what a proxy says, and when all is ready for the request itself."""
+        """Note whom HTTPX2 connects to, what a proxy says, and when all is ready for the request itself."""
         if event == "connection.connect_tcp.started":
             default_port = 443 if self._api.scheme == "https" else 80
             if (info["host"], info["port"]) != (self._api.hostname, self._api.port or default_port):
@@ -286,7 +286,7 @@ def _end(token: str | None) -> str | None:
 
 
 def _certificates(settings: Settings, environment: Mapping[str, str]) -> dict[str, str | None]:
-    """Give what HTTPX takes trusted certificates from, if not from those it comes with."""
+    """Give what HTTPX2 takes trusted certificates from, if not from those it comes with."""
     file, directory = environment.get("SSL_CERT_FILE") or None, environment.get("SSL_CERT_DIR") or None
     if settings.base_url.lower().startswith("http:"):
         file = directory = None

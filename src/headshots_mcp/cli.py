@@ -133,7 +133,7 @@ def _check(flags: argparse.Namespace) -> int:
             environment: Mapping[str, str] = os.environ
             if outcome:
                 environment = stack.enter_context(simulate(outcome, MADE_UP_ID))
-                # HTTPX reads its own part of it.
+                # HTTPX2 reads its own part of it.
                 os.environ.update(environment)
             report = await check(environment)
         _print(report.as_json() if flags.json else report.as_text())

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import repeat
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from headshots_mcp import __version__
-from headshots_mcp.api.client import HeadshotsClient, assume_asyncio
+from headshots_mcp.api.client import HeadshotsClient
 from headshots_mcp.api.errors import ClientNotUsable, NoSuchApi
 from headshots_mcp.api.requests import RetrieveTask
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, UNKNOWN, Sandbox
@@ -73,17 +71,6 @@ async def test_a_client_that_was_never_asked_closes_without_ever_having_opened()
         pass
 
     assert client._made is None
-
-
-def test_sniffio_is_taken_for_missing_unless_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = ModuleType("sniffio")
-    monkeypatch.setitem(sys.modules, "sniffio", loaded)
-    assume_asyncio()
-    assert sys.modules["sniffio"] is loaded
-
-    monkeypatch.delitem(sys.modules, "sniffio")
-    assume_asyncio()
-    assert sys.modules.get("sniffio", loaded) is None
 
 
 async def test_a_client_warmed_up_is_made_and_has_sent_nothing(served: Served) -> None:
@@ -312,7 +299,6 @@ async def test_an_api_that_says_nothing_is_given_up_in_time(silent_port: int) ->
         ("ALL_PROXY", "gopher://127.0.0.1:9", ClientNotUsable.says),
         ("HTTP_PROXY", "gopher://127.0.0.1:9", ClientNotUsable.says),
         ("HTTPS_PROXY", "http://user:s3cret/x@127.0.0.1:9", ClientNotUsable.says),
-        ("NO_PROXY", "fd00::/8", ClientNotUsable.says),
         ("ALL_PROXY", "socks5://user:s3cret@127.0.0.1:9", ClientNotUsable.says_of_socks),
         ("SSL_CERT_FILE", "/nowhere/certificates.pem", ClientNotUsable.says_of_certificates),
         ("SSL_CERT_FILE", __file__, ClientNotUsable.says_of_certificates),
@@ -344,14 +330,14 @@ async def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
 async def test_nor_for_what_is_on_its_ipv6_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     async with HeadshotsClient("http://[::1]:9") as client:
-        direct = client._http._transport_for_url(httpx.URL("http://[::1]:9"))
-        proxied = client._http._transport_for_url(httpx.URL("http://api.invalid"))
+        direct = client._http._transport_for_url(httpx2.URL("http://[::1]:9"))
+        proxied = client._http._transport_for_url(httpx2.URL("http://api.invalid"))
 
     assert (direct is client._http._transport, proxied is client._http._transport) == (True, False)
 
 
 async def test_another_transport_can_carry_the_requests(served: Served) -> None:
-    transport = httpx.ASGITransport(served.sandbox.app)
+    transport = httpx2.ASGITransport(served.sandbox.app)
     async with HeadshotsClient("http://sandbox", transport=transport) as client:
         record = await client.retrieve(RetrieveTask(id=SUCCEEDED), TOKEN)
 

@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import httpx
+import httpx2
 import pytest
 
 from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
 
 
-def ask(served: Served, body: Any, headers: dict[str, str] = HEADERS) -> httpx.Response:
-    return httpx.post(f"{served.base_url}/headshots/tasks", json=body, headers=headers)
+def ask(served: Served, body: Any, headers: dict[str, str] = HEADERS) -> httpx2.Response:
+    return httpx2.post(f"{served.base_url}/headshots/tasks", json=body, headers=headers)
 
 
 def test_one_documented_task_is_answered_to_the_letter(served: Served) -> None:
@@ -74,9 +74,9 @@ def test_one_task_has_failed_with_an_error_and_a_trace_id(served: Served) -> Non
 def test_the_image_urls_it_gives_out_lead_to_pictures() -> None:
     with Sandbox().serve() as base_url:
         body = {"ids": [SUCCEEDED, GALLERY], "action": "retrieve_batch"}
-        items = httpx.post(f"{base_url}/headshots/tasks", json=body, headers=HEADERS).json()["items"]
+        items = httpx2.post(f"{base_url}/headshots/tasks", json=body, headers=HEADERS).json()["items"]
         urls = {image["image_url"] for item in items for image in item["response"]["data"]}
-        pictures = {url: httpx.get(url) for url in urls}
+        pictures = {url: httpx2.get(url) for url in urls}
 
     assert len(urls) == 5
     assert {picture.headers["content-type"] for picture in pictures.values()} == {"image/png"}
@@ -101,7 +101,7 @@ def test_it_counts_what_it_was_asked(served: Served) -> None:
 async def test_one_task_lives_for_about_ten_seconds_from_its_first_lookup() -> None:
     sandbox = Sandbox()
     seen = []
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(sandbox.app), headers=HEADERS) as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(sandbox.app), headers=HEADERS) as client:
         await anyio.sleep(60)
         for _ in range(12):
             body = {"id": LIVING, "action": "retrieve"}

@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import httpx
 import httpx2
 import pytest
 from mcp.client import Client
@@ -81,7 +80,7 @@ async def test_a_host_lists_the_tools_and_calls_them(local: Server, transport: s
 def test_each_transport_serves_its_paths(flag: str, paths: dict[str, int]) -> None:
     with serving("--transport", flag, "--sandbox") as server:
         found = {
-            path: httpx.request(
+            path: httpx2.request(
                 "GET" if path in ("/mcp", "/health") else "POST", server.origin + path, json={}
             ).status_code
             for path in paths
@@ -91,7 +90,7 @@ def test_each_transport_serves_its_paths(flag: str, paths: dict[str, int]) -> No
 
 
 def test_health_answers_with_the_version_and_no_name_of_what_it_runs_on(local: Server) -> None:
-    answer = httpx.get(f"{local.origin}/health")
+    answer = httpx2.get(f"{local.origin}/health")
 
     assert answer.json() == {"status": "ok", "version": __version__}
     assert "server" not in answer.headers
@@ -100,7 +99,7 @@ def test_health_answers_with_the_version_and_no_name_of_what_it_runs_on(local: S
 @pytest.mark.parametrize("host", ["127.0.0.1:{}", "localhost:{}", "LOCALHOST", "[::1]:{}", "127.0.0.1"])
 @pytest.mark.parametrize("path", ["/health", "/nowhere"])
 def test_this_machine_may_be_called_by_its_own_names(local: Server, host: str, path: str) -> None:
-    answer = httpx.get(local.origin + path, headers={"host": host.format(local.port)})
+    answer = httpx2.get(local.origin + path, headers={"host": host.format(local.port)})
 
     assert answer.status_code == (200 if path == "/health" else 404)
 
@@ -124,7 +123,7 @@ def test_this_machine_may_be_called_by_its_own_names(local: Server, host: str, p
 )
 @pytest.mark.parametrize("path", ["/health", "/mcp", "/sse", "/messages/", "/nowhere"])
 def test_any_other_host_is_refused_on_every_path(local: Server, host: str, path: str) -> None:
-    assert httpx.get(local.origin + path, headers={"host": host}).status_code == 421
+    assert httpx2.get(local.origin + path, headers={"host": host}).status_code == 421
 
 
 @pytest.mark.parametrize(
@@ -143,7 +142,7 @@ def test_any_other_host_is_refused_on_every_path(local: Server, host: str, path:
     ],
 )
 def test_only_pages_of_this_machine_may_ask(local: Server, origin: str, status: int) -> None:
-    answer = httpx.get(f"{local.origin}/health", headers={"origin": origin})
+    answer = httpx2.get(f"{local.origin}/health", headers={"origin": origin})
 
     assert answer.status_code == status
     assert answer.headers.get("access-control-allow-origin") == (origin if status == 200 else None)
@@ -155,7 +154,7 @@ def test_a_browser_is_told_beforehand_that_it_may_ask(local: Server) -> None:
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization,content-type,mcp-protocol-version",
     }
-    answer = httpx.options(f"{local.origin}/mcp", headers=asks)
+    answer = httpx2.options(f"{local.origin}/mcp", headers=asks)
 
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-headers"] == "authorization,content-type,mcp-protocol-version"
@@ -192,7 +191,7 @@ LOOKUP = {**PING, "method": "tools/call", "params": {"name": "get_headshot_task"
 def test_what_does_not_fit_gets_the_status_that_says_so(
     local: Server, method: str, path: str, request_: dict[str, Any], status: int
 ) -> None:
-    answer = httpx.request(method, local.origin + path, **request_)
+    answer = httpx2.request(method, local.origin + path, **request_)
 
     assert answer.status_code == status
     assert not re.search(r"Traceback|site-packages|uvicorn|starlette|pydantic|\.py", answer.text)
@@ -261,7 +260,7 @@ async def test_on_loopback_a_caller_without_a_token_uses_that_of_the_environment
 )
 def test_a_caller_who_comes_through_a_proxy_does_not_get_the_token_of_the_environment(header: dict[str, str]) -> None:
     with serving("--transport", "http", "--sandbox", "--allowed-host", "mcp.example.com") as server:
-        answer = httpx.post(f"{server.origin}/mcp", json=LOOKUP, headers={**JSON, **header})
+        answer = httpx2.post(f"{server.origin}/mcp", json=LOOKUP, headers={**JSON, **header})
 
     assert "No API token came with this call" in answer.text
 
@@ -273,7 +272,7 @@ async def test_elsewhere_a_caller_has_to_bring_a_token(served: Served, transport
     with serving(*flags, **settings) as server:
         async with connect(server, transport) as client:
             result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
-        async with httpx.AsyncClient() as http:
+        async with httpx2.AsyncClient() as http:
             named = await http.get(f"{server.origin}/health", headers={"host": "mcp.example.com"})
 
     assert result.is_error
@@ -288,9 +287,9 @@ def test_an_exposed_server_lets_in_the_hosts_and_origins_it_was_told() -> None:
     found = {}
     with serving("--transport", "http", *flags, HEADSHOTS_ALLOWED_HOSTS="a.example, b.example") as server:
         for host in ("mcp.example.com", "mcp.example.com:1", "other.example:8443", "other.example", "b.example"):
-            found[host] = httpx.get(f"{server.origin}/health", headers={"host": host}).status_code
+            found[host] = httpx2.get(f"{server.origin}/health", headers={"host": host}).status_code
         for origin in ("https://app.example.com", "https://app.example.com:444", "https://mcp.example.com"):
-            found[origin] = httpx.get(f"{server.origin}/health", headers={"origin": origin}).status_code
+            found[origin] = httpx2.get(f"{server.origin}/health", headers={"origin": origin}).status_code
 
     assert found == {
         "mcp.example.com": 200,
@@ -307,7 +306,7 @@ def test_an_exposed_server_lets_in_the_hosts_and_origins_it_was_told() -> None:
 @pytest.mark.parametrize("header", ["Basic dXNlcjpwYXNz", "Bearer", "Bearer two words", "Bearer ä", "sandbox-token"])
 def test_what_is_no_bearer_token_is_not_passed_on(local: Server, header: str) -> None:
     headers = {**JSON, "authorization": header.encode()}
-    answer = httpx.post(f"{local.origin}/mcp", json=LOOKUP, headers=headers)  # type: ignore[arg-type]
+    answer = httpx2.post(f"{local.origin}/mcp", json=LOOKUP, headers=headers)  # type: ignore[arg-type]
 
     assert "No API token came with this call" in answer.text
 
@@ -407,23 +406,3 @@ async def test_crowds_of_slow_idle_and_broken_connections_do_not_stop_others(loc
                 result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
 
     assert not result.is_error
-
-
-def test_where_sniffio_is_not_installed_a_process_of_the_factory_does_not_search_for_it() -> None:
-    code = """\
-import sys
-
-class NotInstalled:
-    def find_spec(name, path=None, target=None):
-        if name == "sniffio":
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, NotInstalled)
-from headshots_mcp.server.http import create_app
-
-create_app()
-print(sys.modules["sniffio"])
-"""
-    ended = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, timeout=30, check=True)
-
-    assert ended.stdout.split() == [b"None"]

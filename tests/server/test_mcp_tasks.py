@@ -9,7 +9,7 @@ from base64 import urlsafe_b64encode
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import httpx
+import httpx2
 import pytest
 from mcp.client import Client
 from mcp.client.extension import ClientExtension
@@ -46,7 +46,7 @@ def ask_modern(
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
     name = params.get("name") or params.get("taskId", "")
     routing = {"mcp-protocol-version": version, "mcp-method": method, "mcp-name": name}
-    answer = httpx.post(f"{origin}/mcp", json=body, headers={**JSON, **routing, **headers}, timeout=30)
+    answer = httpx2.post(f"{origin}/mcp", json=body, headers={**JSON, **routing, **headers}, timeout=30)
     text = answer.text
     if answer.headers["content-type"].startswith("text/event-stream"):
         text = text.split("data: ", 1)[1].split("\n")[0]
@@ -228,7 +228,7 @@ def test_a_client_of_an_older_revision_sees_no_difference(served: Served) -> Non
     for method, parameters in (("tools/call", params), ("tasks/get", {"taskId": "none"})):
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
         headers = {**JSON, **CALLER, "mcp-protocol-version": "2025-11-25"}
-        answers[method] = httpx.post(f"{served.server.origin}/mcp", json=body, headers=headers).text
+        answers[method] = httpx2.post(f"{served.server.origin}/mcp", json=body, headers=headers).text
 
     assert '"structuredContent"' in answers["tools/call"]
     assert '"resultType":"task"' not in answers["tools/call"]

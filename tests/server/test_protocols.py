@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import httpx2
 import pytest
 from mcp import StdioServerParameters
 from mcp.client import Client
@@ -58,10 +58,10 @@ def speaking(transport: str, origin: str, revision: str) -> Iterator[Ask]:
         with running("--sandbox") as process:
             yield lambda message: ask_over_stdio(process, message)
     elif transport == "http":
-        with httpx.Client(timeout=20) as http:
+        with httpx2.Client(timeout=20) as http:
             yield lambda message: post(http, f"{origin}/mcp", message, revision)
     else:
-        with httpx.Client(timeout=20) as http, http.stream("GET", f"{origin}/sse") as stream:
+        with httpx2.Client(timeout=20) as http, http.stream("GET", f"{origin}/sse") as stream:
             events = (line.partition(": ")[2] for line in stream.iter_lines() if line.startswith("data: "))
             messages = origin + next(events)
 
@@ -72,7 +72,7 @@ def speaking(transport: str, origin: str, revision: str) -> Iterator[Ask]:
             yield ask
 
 
-def post(http: httpx.Client, url: str, message: dict[str, Any], revision: str) -> Any:
+def post(http: httpx2.Client, url: str, message: dict[str, Any], revision: str) -> Any:
     """Send a message with the headers which its revision asks for; the answer is JSON, or one event of a stream."""
     headers = dict(ACCEPT)
     if revision >= "2025-06-18" and message["method"] != "initialize":
@@ -180,7 +180,7 @@ def test_a_ping_is_answered_in_the_newest_revision_too(origin: str, transport: s
 
 def test_a_ping_over_http_has_status_200_in_the_newest_revision(origin: str) -> None:
     headers = ACCEPT | {"mcp-protocol-version": NEWEST, "mcp-method": "ping"}
-    with httpx.Client() as http:
+    with httpx2.Client() as http:
         answer = http.post(
             f"{origin}/mcp", headers=headers, json={"jsonrpc": "2.0", "id": 1, **request("ping", NEWEST)}
         )
@@ -203,7 +203,7 @@ def test_a_request_in_an_unknown_revision_is_told_which_is_spoken(origin: str, t
 
 
 def test_a_header_that_names_an_unknown_revision_is_refused(origin: str) -> None:
-    with httpx.Client() as http:
+    with httpx2.Client() as http:
         answer = http.post(
             f"{origin}/mcp",
             headers=ACCEPT | {"mcp-protocol-version": "1999-01-01"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from contextlib import suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
-    import httpx
+    import httpx2
     from pydantic import TypeAdapter
     from typing_extensions import Self
 
@@ -42,17 +41,9 @@ if TYPE_CHECKING:
 PATH = "/headshots/tasks"
 CONNECT_TIMEOUT = 5.0
 SILENCE_TIMEOUT = 10.0
-# Longer than the pauses of somebody who polls; httpx's own 5 s would mean a new connection for most looks.
+# Longer than the pauses of somebody who polls; httpx2's own 5 s would mean a new connection for most looks.
 KEEPALIVE = 90.0
 ATTEMPTS = 4
-
-
-def assume_asyncio() -> None:
-    """Spare httpcore its search for sniffio, which tells trio from asyncio, in a process that has only asyncio.
-
-    It searches a dozen times a request, and on the disk where sniffio is not installed.
-    """
-    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 
 class HeadshotsClient:
@@ -69,7 +60,7 @@ class HeadshotsClient:
         silence_timeout: float = SILENCE_TIMEOUT,
         attempts: int = ATTEMPTS,
         trace: Trace | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -77,7 +68,7 @@ class HeadshotsClient:
             base_url: Where the API lives, without `/headshots/tasks` and without a slash at its end.
             silence_timeout: Seconds without a byte after which an attempt is given up.
             attempts: How often a call is tried at most.
-            trace: Is told how far each request has come (HTTPX, "Request Extensions").
+            trace: Is told how far each request has come (HTTPX2, "Request Extensions").
             transport: What carries the requests, if not the network.
         """
         self._base_url = base_url
@@ -85,7 +76,7 @@ class HeadshotsClient:
         self._attempts = attempts
         self._extensions = {"trace": trace} if trace else {}
         self._transport = transport
-        self._made: httpx.AsyncClient | None = None
+        self._made: httpx2.AsyncClient | None = None
         self._making = threading.Lock()
 
     async def __aenter__(self) -> Self:
@@ -163,7 +154,7 @@ class HeadshotsClient:
     async def _attempt(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
     ) -> tuple[A | None, bytearray]:
-        import httpx  # noqa: PLC0415 -- see _make
+        import httpx2  # noqa: PLC0415 -- see _make
 
         try:
             async with self._http.stream(
@@ -174,24 +165,24 @@ class HeadshotsClient:
                 extensions=self._extensions,
             ) as response:
                 body = await read_body(response, MAX_BODY if isinstance(request, RetrieveTask) else MAX_BATCH_BODY)
-        except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
+        except (httpx2.ReadTimeout, httpx2.WriteTimeout) as error:
             raise TimedOut from error
-        except httpx.RequestError as error:
+        except httpx2.RequestError as error:
             raise (CertificateRefused if "CERTIFICATE_VERIFY" in str(error) else Unreachable) from error
         return parse_response(response, body, answer, token), body
 
     @property
-    def _http(self) -> httpx.AsyncClient:
+    def _http(self) -> httpx2.AsyncClient:
         """The HTTP client, made at the first call unless that was done before; who comes meanwhile waits for it."""
         with self._making:
             self._made = self._made or self._make()
             return self._made
 
-    def _make(self) -> httpx.AsyncClient:
-        import httpx  # noqa: PLC0415 -- listing the tools need not wait for it
+    def _make(self) -> httpx2.AsyncClient:
+        import httpx2  # noqa: PLC0415 -- listing the tools need not wait for it
 
         try:
-            return httpx.AsyncClient(
+            return httpx2.AsyncClient(
                 headers={
                     "accept": "application/json",
                     "accept-encoding": "identity",
@@ -200,11 +191,11 @@ class HeadshotsClient:
                 },
                 # Callers share this client: a cookie set for one must not ride on another's request.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                # httpx looks at every idle connection before each request: more of them cost more than they save.
-                limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE),
+                # httpx2 looks at every idle connection before each request: more of them cost more than they save.
+                limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE),
                 # A proxy is for the world outside; the sandbox is on this machine.
                 mounts={f"all://{name}": None for name in LOOPBACK},
-                timeout=httpx.Timeout(self._silence_timeout, connect=CONNECT_TIMEOUT, pool=None),
+                timeout=httpx2.Timeout(self._silence_timeout, connect=CONNECT_TIMEOUT, pool=None),
                 transport=self._transport,
             )
         # Their texts quote the settings, and a proxy's address may hold a password.
@@ -212,5 +203,5 @@ class HeadshotsClient:
             raise ClientNotUsable(ClientNotUsable.says_of_socks) from None
         except OSError:
             raise ClientNotUsable(ClientNotUsable.says_of_certificates) from None
-        except (ValueError, httpx.InvalidURL):
+        except (ValueError, httpx2.InvalidURL):
             raise ClientNotUsable from None

@@ -13,7 +13,7 @@ from headshots_mcp.api.errors import AnswerNotUnderstood, NoSuchApi, refusal
 from headshots_mcp.api.records import TaskRecord, TaskRecords
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 A = TypeVar("A", TaskRecord, TaskRecords)
 
@@ -28,7 +28,7 @@ TASK: TypeAdapter[TaskRecord | None] = TypeAdapter(TaskRecord | None)
 TASKS: TypeAdapter[TaskRecords | None] = TypeAdapter(TaskRecords | None)
 
 
-async def read_body(response: httpx.Response, limit: int) -> bytearray:
+async def read_body(response: httpx2.Response, limit: int) -> bytearray:
     """Read the body as it comes, and no more of it than an answer can have."""
     if response.headers.get("content-encoding", "identity") != "identity":
         raise AnswerNotUnderstood(status=response.status_code)
@@ -42,7 +42,7 @@ async def read_body(response: httpx.Response, limit: int) -> bytearray:
     return body
 
 
-def parse_response(response: httpx.Response, body: bytearray, answer: TypeAdapter[A | None], token: str) -> A | None:
+def parse_response(response: httpx2.Response, body: bytearray, answer: TypeAdapter[A | None], token: str) -> A | None:
     """Find the documented answer in a response, or raise what its status or error code means.
 
     Whoever answers may repeat the token, also where a code or a trace id should be.

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from headshots_mcp import __version__
-from headshots_mcp.api.client import HeadshotsClient, assume_asyncio
+from headshots_mcp.api.client import HeadshotsClient
 from headshots_mcp.api.errors import TokenMissing
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.lookup.reader import Reader
@@ -42,7 +42,6 @@ def create_app() -> Starlette:
     """
     settings = Settings.from_environment()
     log_to_stderr(settings.log_level)
-    assume_asyncio()
     return application(settings)
 
 

@@ -39,10 +39,8 @@ def serve_http(settings: Settings, *, transport: Literal["sse", "http"], host: s
         with garbage_collection_held():
             import uvicorn  # noqa: PLC0415 -- stdio does not need these, and a refusal need not wait for them
 
-            from headshots_mcp.api.client import assume_asyncio  # noqa: PLC0415
             from headshots_mcp.server.http import application  # noqa: PLC0415
 
-            assume_asyncio()
             app = application(settings, transport=transport, loopback=name if address.is_loopback else None)
         called = name if address.is_loopback else settings.allowed_hosts[0].partition(":")[0]
         origin = f"http://{called}:{listener.getsockname()[1]}"

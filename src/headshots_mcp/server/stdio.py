@@ -32,11 +32,10 @@ def serve_stdio(settings: Settings) -> None:
     with garbage_collection_held():
         import anyio  # noqa: PLC0415 -- a refusal need not wait for these imports
 
-        from headshots_mcp.api.client import HeadshotsClient, assume_asyncio  # noqa: PLC0415
+        from headshots_mcp.api.client import HeadshotsClient  # noqa: PLC0415
         from headshots_mcp.lookup.reader import Reader  # noqa: PLC0415
         from headshots_mcp.server.tools import create_server  # noqa: PLC0415
 
-        assume_asyncio()
         client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
         reader = Reader(client, timeout=settings.timeout)
         server = create_server(reader, lambda _headers: settings.token, image_hosts=settings.image_hosts)
