@@ -52,6 +52,8 @@ LET_BE = {
     ("tests/server/test_scale_out.py", "'/etc/ssl'"): "a word of the README's configuration of nginx, replaced",
 }
 
+HTTP = ["--transport", "http"]
+
 GUARD = re.compile(r"sys\.platform|os\.name|platform\.system|hasattr\(|\.exists\(|skipif|needs_")
 LEAVE = re.compile(r"(return|raise)\b|(pytest\.skip|sys\.exit)\(")
 
@@ -221,9 +223,9 @@ def older_console(code_page: str) -> dict[str, str]:
         (["--version"], {}, 0, "headshots-mcp "),
         (["check", "--sandbox"], {}, 0, "headshots-mcp "),
         (["伺服器"], {}, 2, "headshots-mcp: argument COMMAND: invalid choice: "),
-        (["--host", "主機", "--transport", "http"], {}, 2, "headshots-mcp: --host must be an IP address"),
-        ([], {"ACEDATACLOUD_API_TOKEN": "權杖"}, 2, "headshots-mcp: ACEDATACLOUD_API_TOKEN is not a token"),
-        ([], {"ACEDATACLOUD_API_BASE_URL": "https://例子"}, 2, "headshots-mcp: ACEDATACLOUD_API_BASE_URL is not"),
+        ([*HTTP, "--host", "主機"], {}, 2, "headshots-mcp: --host must be an IP address"),
+        (HTTP, {"ACEDATACLOUD_API_TOKEN": "權杖"}, 2, "headshots-mcp: ACEDATACLOUD_API_TOKEN is not a token"),
+        (HTTP, {"ACEDATACLOUD_API_BASE_URL": "https://例子"}, 2, "headshots-mcp: ACEDATACLOUD_API_BASE_URL is not"),
     ],
 )
 def test_what_it_says_fits_an_older_console(

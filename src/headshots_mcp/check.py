@@ -34,7 +34,7 @@ from headshots_mcp.api.errors import (
     UsedUp,
 )
 from headshots_mcp.api.requests import RetrieveTasks
-from headshots_mcp.settings import DEFAULT_BASE_URL, LOOPBACK, Settings, SettingsRefused, one_line
+from headshots_mcp.settings import DEFAULT_BASE_URL, LOOPBACK, Settings, one_line, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,11 +124,11 @@ _ALL_IS_WELL = (
 
 async def check(environment: Mapping[str, str]) -> Report:
     """Read the settings and, if they can work, ask the API once for a task that does not exist."""
-    settings, refused = _settings(environment)
+    settings, refused = read_settings(environment)
     lookup = Lookup(settings)
     if not refused:
         await lookup.run()
-    advice = [*map(str, refused.values()), *lookup.advice]
+    advice = [*refused.values(), *lookup.advice]
     if settings.token is None and _TOKEN not in refused:
         advice.insert(0, TokenMissing.says)
     return Report(
@@ -264,21 +264,6 @@ class Lookup:
     @property
     def _answered(self) -> bool:
         return self.seconds is not None and self.error is None
-
-
-def _settings(environment: Mapping[str, str]) -> tuple[Settings, dict[str, SettingsRefused]]:
-    """Read the settings one by one, so that all that cannot work are told at once; these count as not set."""
-    ours = {name: value for name, value in environment.items() if name.startswith(("ACEDATACLOUD_", "HEADSHOTS_"))}
-    refused = {name: refusal for name, value in ours.items() if (refusal := _refusal(name, value))}
-    return Settings.from_environment({name: ours[name] for name in ours.keys() - refused}), refused
-
-
-def _refusal(name: str, value: str) -> SettingsRefused | None:
-    try:
-        Settings.from_environment({name: value})
-    except SettingsRefused as refused:
-        return refused
-    return None
 
 
 def _end(token: str | None) -> str | None:

@@ -15,7 +15,7 @@ from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.sandbox.outcomes import OUTCOMES, simulate
 from headshots_mcp.server.listening import serve_http
 from headshots_mcp.server.stdio import is_broken_pipe, serve_stdio
-from headshots_mcp.settings import Settings, SettingsRefused, allowed_hosts, allowed_origins, one_line
+from headshots_mcp.settings import Settings, SettingsRefused, allowed_host, allowed_origin, one_line, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -92,11 +92,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_run_until_nobody_reads(flags.run, flags))
     with ExitStack() as stack:
         try:
-            settings = _settings(flags, stack)
-            log_to_stderr(settings.log_level)
+            environment = _environment(flags, stack)
             if flags.transport == "stdio":
-                serve_stdio(settings)
+                serve_stdio(*read_settings(environment))
             else:
+                settings = _with_flags(Settings.from_environment(environment), flags)
+                log_to_stderr(settings.log_level)
                 serve_http(settings, transport=flags.transport, host=flags.host, port=flags.port)
         except SettingsRefused as refused:
             parser.exit(2, f"{NAME}: {refused}\n")
@@ -149,20 +150,27 @@ def _print(text: str) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201
 
 
-def _settings(flags: argparse.Namespace, stack: ExitStack) -> Settings:
-    """Read the settings, flags added; in the sandbox, those about the real API do not count."""
-    environment = dict(os.environ)
-    if flags.sandbox:
-        from headshots_mcp.sandbox.app import TOKEN, Sandbox  # noqa: PLC0415 -- only --sandbox needs it
+def _environment(flags: argparse.Namespace, stack: ExitStack) -> Mapping[str, str]:
+    """Give the environment; with --sandbox, what it says about the real API does not count."""
+    if not flags.sandbox:
+        return os.environ
+    from headshots_mcp.sandbox.app import TOKEN, Sandbox  # noqa: PLC0415 -- only --sandbox needs it
 
-        environment["ACEDATACLOUD_API_BASE_URL"] = base_url = stack.enter_context(Sandbox().serve())
-        environment["ACEDATACLOUD_API_TOKEN"] = TOKEN
-        environment["HEADSHOTS_IMAGE_HOSTS"] = f"{environment.get('HEADSHOTS_IMAGE_HOSTS', '')} {base_url}"
-    settings = Settings.from_environment(environment)
+    base_url = stack.enter_context(Sandbox().serve())
+    return {
+        **os.environ,
+        "ACEDATACLOUD_API_BASE_URL": base_url,
+        "ACEDATACLOUD_API_TOKEN": TOKEN,
+        "HEADSHOTS_IMAGE_HOSTS": f"{os.environ.get('HEADSHOTS_IMAGE_HOSTS', '')} {base_url}",
+    }
+
+
+def _with_flags(settings: Settings, flags: argparse.Namespace) -> Settings:
+    """Add what is said by flags to what the environment says."""
     return replace(
         settings,
-        allowed_hosts=settings.allowed_hosts + allowed_hosts(flags.allowed_host),
-        allowed_origins=settings.allowed_origins + allowed_origins(flags.allowed_origin),
+        allowed_hosts=(*settings.allowed_hosts, *flags.allowed_host),
+        allowed_origins=(*settings.allowed_origins, *flags.allowed_origin),
     )
 
 
@@ -189,6 +197,7 @@ def _parser() -> OneLineParser:
     http.add_argument("--port", type=_port, default=8000, help="port to listen on (default: 8000)")
     http.add_argument(
         "--allowed-host",
+        type=_checked(allowed_host),
         action="append",
         default=[],
         metavar="NAME",
@@ -197,6 +206,7 @@ def _parser() -> OneLineParser:
     )
     http.add_argument(
         "--allowed-origin",
+        type=_checked(allowed_origin),
         action="append",
         default=[],
         metavar="ORIGIN",
@@ -229,6 +239,18 @@ def _add_commands(parser: OneLineParser) -> None:
         dest="outcome",
         help="try an outcome made up on this machine (default: good)",
     )
+
+
+def _checked(parse: Callable[[str], str]) -> Callable[[str], str]:
+    """Let argparse say why a value was refused, after the name of its flag."""
+
+    def parse_flag(text: str) -> str:
+        try:
+            return parse(text)
+        except SettingsRefused as refused:
+            raise argparse.ArgumentTypeError(str(refused).rstrip(".")) from None
+
+    return parse_flag
 
 
 def _port(text: str) -> int:

@@ -1,17 +1,15 @@
-"""What the environment says, checked once; nonsense is refused in words before anything starts."""
+"""What the environment says, checked once: a setting that cannot work is refused in one sentence that names it."""
 
 from __future__ import annotations
 
 import os
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from pydantic import HttpUrl, TypeAdapter
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -38,7 +36,7 @@ _ADDRESS = re.compile(r"https?://[^/?#@\\ ]+(/[^?#\\ ]*)?", re.IGNORECASE)
 
 
 class SettingsRefused(Exception):
-    """A setting that cannot work; `str()` is one line that names it and never shows a token."""
+    """A setting or flag that cannot work; `str()` is one line that never shows its value."""
 
 
 def one_line(text: str) -> str:
@@ -68,18 +66,31 @@ class Settings:
         """Read and check the settings; one that is empty or blank counts as not set.
 
         Raises:
-            SettingsRefused: If a value cannot work.
+            SettingsRefused: If any cannot work; it names each of them.
         """
-        given = {name: value.strip() for name, value in environment.items() if value.strip()}
-        return cls(
-            base_url=_base_url(given.get("ACEDATACLOUD_API_BASE_URL", DEFAULT_BASE_URL)),
-            token=_token(given.get("ACEDATACLOUD_API_TOKEN")),
-            timeout=_timeout(given.get("HEADSHOTS_TIMEOUT", "20")),
-            log_level=_log_level(given.get("HEADSHOTS_LOG_LEVEL", "WARNING")),
-            allowed_hosts=allowed_hosts(given.get("HEADSHOTS_ALLOWED_HOSTS", "").split(",")),
-            allowed_origins=allowed_origins(given.get("HEADSHOTS_ALLOWED_ORIGINS", "").split(",")),
-            image_hosts=_image_hosts(given.get("HEADSHOTS_IMAGE_HOSTS", "")),
-        )
+        settings, refused = read_settings(environment)
+        if refused:
+            raise SettingsRefused(" ".join(refused.values()))
+        return settings
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> tuple[Settings, dict[str, str]]:
+    """Read the settings one by one, so that one that cannot work does not hide the others.
+
+    Returns:
+        The settings, with defaults for those that cannot work; and by the name of each such variable a sentence
+        that names it.
+    """
+    values: dict[str, Any] = {}
+    refused: dict[str, str] = {}
+    for variable, (setting, parse) in _VARIABLES.items():
+        given = environment.get(variable, "").strip()
+        try:
+            if given:
+                values[setting] = parse(given)
+        except SettingsRefused as problem:
+            refused[variable] = f"{variable} {problem}"
+    return Settings(**values), refused
 
 
 def bearer_token(text: str) -> str | None:
@@ -88,45 +99,50 @@ def bearer_token(text: str) -> str | None:
     return token if _BEARER.fullmatch(token) else None
 
 
-def allowed_hosts(given: Iterable[str]) -> tuple[str, ...]:
-    """Check names by which this server may be called: `name` for any port, or `name:port`.
+def allowed_host(given: str) -> str:
+    """Check a name by which clients may call this server: `name` for any port, or `name:port`.
 
     Raises:
-        SettingsRefused: If one is no host name.
+        SettingsRefused: If it is not a host name.
     """
-    hosts = [host.strip().lower() for host in given if host.strip()]
-    for host in hosts:
-        if not re.fullmatch(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", host):
-            raise SettingsRefused("An allowed host must be a name such as mcp.example.com, or with a port.")
-    return tuple(hosts)
+    host = given.strip().lower()
+    if not re.fullmatch(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", host):
+        raise SettingsRefused("must be a host name such as mcp.example.com, optionally with a port.")
+    return host
 
 
-def allowed_origins(given: Iterable[str]) -> tuple[str, ...]:
-    """Check origins of web pages that may use this server.
+def allowed_origin(given: str) -> str:
+    """Check the origin of web pages that may use this server.
 
     Raises:
-        SettingsRefused: If one is no origin.
+        SettingsRefused: If it is not an origin.
     """
-    origins = [origin.strip().lower() for origin in given if origin.strip()]
-    for origin in origins:
-        if not re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", origin):
-            raise SettingsRefused("An allowed origin must be such as https://app.example.com, without a path.")
-    return tuple(origins)
+    origin = given.strip().lower()
+    if not re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", origin):
+        raise SettingsRefused("must be an origin such as https://app.example.com, without a path.")
+    return origin
 
 
-def _token(given: str | None) -> str | None:
-    if given is None or _UNFILLED.fullmatch(given):
+def _listed(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    """Parse a comma-separated list."""
+    return lambda given: tuple(parse(part) for part in given.split(",") if part.strip())
+
+
+def _token(given: str) -> str | None:
+    if _UNFILLED.fullmatch(given):
         return None
     token = bearer_token(given)
     if token is None:
         raise SettingsRefused(
-            "ACEDATACLOUD_API_TOKEN is not a token: a token has only letters, digits and -._~+/= in it. "
+            "is not a token: a token contains only letters, digits and -._~+/=. "
             "Copy it again, without quotes, spaces or a placeholder such as ${...}."
         )
     return token
 
 
 def _base_url(given: str) -> str:
+    from pydantic import HttpUrl, TypeAdapter  # noqa: PLC0415 -- slow to load, and most set no base URL
+
     try:
         TypeAdapter(HttpUrl).validate_python(given)
         usable = _ADDRESS.fullmatch(given) and given.isascii() and given.isprintable()
@@ -134,14 +150,11 @@ def _base_url(given: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise SettingsRefused(_BASE_URL_HELP)
+        raise SettingsRefused(
+            "is not a valid URL: use http:// or https://, a host, and optionally a port and a path, "
+            f"as in {DEFAULT_BASE_URL} (the default)."
+        )
     return given.rstrip("/")
-
-
-_BASE_URL_HELP = (
-    "ACEDATACLOUD_API_BASE_URL is not an address that can work: it needs http:// or https://, a host and "
-    f"perhaps a port and a path, such as {DEFAULT_BASE_URL}"
-)
 
 
 def _timeout(given: str) -> float:
@@ -150,14 +163,14 @@ def _timeout(given: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 1 <= seconds <= 300:
-        raise SettingsRefused("HEADSHOTS_TIMEOUT must be a number of seconds from 1 to 300.")
+        raise SettingsRefused("must be a number of seconds from 1 to 300.")
     return seconds
 
 
 def _log_level(given: str) -> LogLevel:
     level = given.upper()
     if level not in get_args(LogLevel):
-        raise SettingsRefused(f"HEADSHOTS_LOG_LEVEL must be one of {', '.join(get_args(LogLevel))}.")
+        raise SettingsRefused(f"must be one of {', '.join(get_args(LogLevel))}.")
     return cast("LogLevel", level)
 
 
@@ -165,7 +178,18 @@ def _image_hosts(given: str) -> tuple[str, ...]:
     hosts = [host.removesuffix("/") for host in given.lower().replace(",", " ").split()]
     if any(len(host) > 261 or not _IMAGE_HOST.fullmatch(host) for host in hosts):
         raise SettingsRefused(
-            "HEADSHOTS_IMAGE_HOSTS must be hosts without a path, with commas between, such as "
-            "pictures.example.com or https://pictures.example.com:8443"
+            "must be comma-separated hosts without a path, such as "
+            "pictures.example.com or https://pictures.example.com:8443."
         )
     return tuple(dict.fromkeys(host if "://" in host else f"https://{host}" for host in hosts))
+
+
+_VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "ACEDATACLOUD_API_TOKEN": ("token", _token),
+    "ACEDATACLOUD_API_BASE_URL": ("base_url", _base_url),
+    "HEADSHOTS_TIMEOUT": ("timeout", _timeout),
+    "HEADSHOTS_LOG_LEVEL": ("log_level", _log_level),
+    "HEADSHOTS_ALLOWED_HOSTS": ("allowed_hosts", _listed(allowed_host)),
+    "HEADSHOTS_ALLOWED_ORIGINS": ("allowed_origins", _listed(allowed_origin)),
+    "HEADSHOTS_IMAGE_HOSTS": ("image_hosts", _image_hosts),
+}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mcp import StdioServerParameters
+from mcp import MCPError, StdioServerParameters
 from mcp.client import Client
 
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, UNKNOWN, Sandbox
@@ -353,20 +353,83 @@ def test_without_stdout_it_says_so_in_one_line() -> None:
     assert ended.stderr == "headshots-mcp: stdio needs stdin and stdout, and one of them is closed\n"
 
 
-@pytest.mark.parametrize(
-    ("settings", "line"),
-    [
-        ({"ACEDATACLOUD_API_TOKEN": "two words"}, "headshots-mcp: ACEDATACLOUD_API_TOKEN is not a token"),
-        (
-            {"ACEDATACLOUD_API_BASE_URL": "nowhere"},
-            "headshots-mcp: ACEDATACLOUD_API_BASE_URL is not an address",
-        ),
-    ],
-)
-def test_a_setting_that_cannot_work_is_refused_at_once_in_one_line(settings: dict[str, str], line: str) -> None:
+BAD_SETTINGS = {
+    "a token that was never filled in": ("ACEDATACLOUD_API_TOKEN", "${SECRET}"),
+    "a token of two lines": ("ACEDATACLOUD_API_TOKEN", "SECRET\nSECRET"),
+    "a token that is a sentence": ("ACEDATACLOUD_API_TOKEN", "SECRET, 權杖"),
+    "a base URL without a host": ("ACEDATACLOUD_API_BASE_URL", "http://"),
+    "a base URL without a scheme": ("ACEDATACLOUD_API_BASE_URL", "SECRET.example"),
+    "a timeout that is not a number": ("HEADSHOTS_TIMEOUT", "SECRET"),
+    "a timeout of nothing": ("HEADSHOTS_TIMEOUT", "0"),
+    "an unknown log level": ("HEADSHOTS_LOG_LEVEL", "SECRET"),
+    "image hosts with a path": ("HEADSHOTS_IMAGE_HOSTS", "https://SECRET.example/path"),
+    "allowed hosts that are not names": ("HEADSHOTS_ALLOWED_HOSTS", "mcp.example.com, SECRET!"),
+    "allowed origins with a path": ("HEADSHOTS_ALLOWED_ORIGINS", "https://SECRET.example/path"),
+}
+
+
+@pytest.mark.parametrize(("variable", "value"), BAD_SETTINGS.values(), ids=list(BAD_SETTINGS))
+async def test_a_setting_that_cannot_work_is_named_by_every_call(variable: str, value: str) -> None:
+    """It does not hide the server: hosts show their users what a call answers, and nothing of stderr."""
+    settings = environment(ACEDATACLOUD_API_TOKEN=TOKEN, ACEDATACLOUD_API_BASE_URL="http://127.0.0.1:9")
+    server = StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env={**settings, variable: value})
+    answers = []
+    async with Client(server) as client:
+        tools = (await client.list_tools()).tools
+        for name, arguments in (
+            ("get_headshot_task", {"id": SUCCEEDED}),
+            ("get_headshot_tasks", {"ids": [SUCCEEDED, UNKNOWN]}),
+            ("wait_for_headshot_tasks", {"ids": [SUCCEEDED]}),
+        ):
+            result = await client.call_tool(name, arguments)
+            assert result.is_error
+            answers.append(text_of(result))
+        with pytest.raises(MCPError) as unread:
+            await client.read_resource(f"headshots://tasks/{SUCCEEDED}")
+        answers.append(unread.value.error.message)
+
+    assert len(tools) == 3
+    assert len(set(answers)) == 1
+    assert answers[0].startswith(f"{variable} ")
+    assert answers[0].endswith(" Correct it in this server's configuration, then restart the server.")
+    assert "SECRET" not in answers[0]
+    assert "\n" not in answers[0]
+
+
+def test_a_setting_that_cannot_work_is_the_result_of_an_mcp_task() -> None:
+    modern = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}},
+    }
+    with running(HEADSHOTS_TIMEOUT="abc") as process:
+        waiting = {"name": "wait_for_headshot_tasks", "arguments": {"ids": [SUCCEEDED]}, "_meta": modern}
+        task = ask(process, {"method": "tools/call", "params": waiting})["result"]
+        asked = {"taskId": task["taskId"], "_meta": modern}
+        found = ask(process, {"method": "tasks/get", "params": asked})["result"]
+
+    assert (found["status"], found["result"]["isError"]) == ("completed", True)
+    assert found["result"]["content"][0]["text"].startswith("HEADSHOTS_TIMEOUT must be a number of seconds")
+
+
+def test_all_settings_that_cannot_work_are_named_at_once() -> None:
+    with running(HEADSHOTS_TIMEOUT="abc", ACEDATACLOUD_API_TOKEN="${SECRET}", HEADSHOTS_LOG_LEVEL="loud") as process:
+        ask(process, INITIALIZE)
+        answer = ask(process, look_up(SUCCEEDED))["result"]["content"][0]["text"]
+        rest, errors = process.communicate(timeout=10)
+
+    for said in (answer, errors):
+        assert all(name in said for name in ("HEADSHOTS_TIMEOUT", "ACEDATACLOUD_API_TOKEN", "HEADSHOTS_LOG_LEVEL"))
+        assert "SECRET" not in said
+    assert (rest, process.returncode) == ("", 0)
+    assert [line.partition(":")[0] for line in errors.splitlines()] == ["ERROR headshots_mcp.server.stdio"] * 3
+
+
+@pytest.mark.parametrize(("variable", "value"), BAD_SETTINGS.values(), ids=list(BAD_SETTINGS))
+def test_over_http_a_setting_that_cannot_work_is_refused_at_the_start(variable: str, value: str) -> None:
     ended = subprocess.run(
-        COMMAND,
-        env=environment(**settings),
+        [*COMMAND, "--transport", "http", "--port", "0"],
+        env=environment(**{variable: value}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
@@ -375,8 +438,9 @@ def test_a_setting_that_cannot_work_is_refused_at_once_in_one_line(settings: dic
     )
 
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(line)
+    assert ended.stderr.startswith(f"headshots-mcp: {variable} ")
     assert ended.stderr.count("\n") == 1
+    assert "SECRET" not in ended.stderr
 
 
 def test_listing_the_tools_warms_up_in_silence_and_does_not_hold_up_the_end(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
     LookupFailed
     ├── TokenMissing          no token came with the call
+    ├── SettingUnusable       a setting of this server cannot work
     ├── RequestRefused        the API says no, and would say no again
     │   ├── BadRequest        400
     │   ├── TokenRejected     401
@@ -78,6 +79,10 @@ class TokenMissing(LookupFailed):
         "No API token came with this call. Send the header `Authorization: Bearer` with your Ace Data Cloud "
         "token: set it where your MCP client configures this server."
     )
+
+
+class SettingUnusable(LookupFailed):
+    """A setting of this server cannot work, so nothing was sent; its sentence names the setting."""
 
 
 class RequestRefused(LookupFailed):
