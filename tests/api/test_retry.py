@@ -9,10 +9,11 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import anyio
+import httpx2
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from headshots_mcp.api.errors import LookupFailed, RateLimited, ServerFault, TimedOut
+from headshots_mcp.api.errors import LookupFailed, RateLimited, ServerFault
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.sandbox.app import TOKEN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
@@ -36,6 +37,13 @@ class Late(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await anyio.sleep(self.seconds)
         await self.answer(scope, receive, send)
+
+
+class Broken(Response):
+    """A connection that breaks."""
+
+    async def __call__(self, *_: object) -> None:
+        raise httpx2.ReadError("")
 
 
 def timed(answers: Iterable[Response], times: list[float]) -> Iterator[Response]:
@@ -130,11 +138,20 @@ async def test_any_fault_says_when_to_come_back_if_the_api_does() -> None:
 
 
 async def test_attempts_and_waits_together_stay_within_the_limit() -> None:
-    failure, times, seconds = await look([Late(9, error_answer(500)), Late(99, JSONResponse({}))])
+    failure, times, seconds = await look([Late(19, error_answer(500)), Late(99, JSONResponse({}))])
 
-    assert isinstance(failure, TimedOut)
+    assert failure is not None
     assert len(times) == 2
     assert seconds == 20
+
+
+@pytest.mark.parametrize("end", [Late(99, JSONResponse({})), Broken()])
+async def test_what_ends_without_an_answer_does_not_hide_what_the_api_said_before(end: Response) -> None:
+    failure, times, _ = await look([error_answer(503), error_answer(500), end, end])
+
+    assert isinstance(failure, ServerFault)
+    assert str(failure).endswith("(HTTP 500, code api_error, trace id 2cf86e86-22a4-46e1-ac2f-032c0f2a4e89)")
+    assert len(times) == (3 if isinstance(end, Late) else 4)
 
 
 async def test_an_answer_that_comes_late_but_in_time_is_an_answer() -> None:

@@ -149,7 +149,7 @@ class HeadshotsClient:
     async def _ask(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
     ) -> tuple[A | None, bytearray]:
-        return await retrying(self._attempts)(self._attempt, request, token, answer)
+        return await retrying(self._attempts, lambda: self._attempt(request, token, answer))
 
     async def _attempt(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]

@@ -3,58 +3,62 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import random
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
-from tenacity.stop import stop_base
 
-from headshots_mcp.api.errors import Transient
+from headshots_mcp.api.errors import LookupFailed, Transient
 
 if TYPE_CHECKING:
-    from tenacity import RetryCallState
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+_FIRST_PAUSE_SECONDS = 0.2
+_JITTER_SECONDS = 0.25
 
 _log = logging.getLogger(__name__)
 
-_BACKOFF = wait_exponential(multiplier=0.2) + wait_random(0, 0.25)
 
-
-def retrying(attempts: int) -> AsyncRetrying:
-    """Make what calls a function again as long as it raises `Transient` (DESIGN: retry).
+async def retrying(attempts: int, call: Callable[[], Awaitable[T]]) -> T:
+    """Call a function, and again as long as it raises `Transient`.
 
     Args:
         attempts: How often it is called at most; and never again once the cancel scope around it would end first.
+        call: The function.
+
+    Raises:
+        LookupFailed: What stood in the way: the last failure, or the last that the API answered with, for silence at
+            the end would hide what it said before.
     """
-    return AsyncRetrying(
-        retry=retry_if_exception_type(Transient),
-        stop=stop_after_attempt(attempts) | _StopAtDeadline(),
-        wait=_pause,
-        sleep=anyio.sleep,
-        before_sleep=_log_retry,
-        reraise=True,
-    )
+    deadline = anyio.current_effective_deadline()
+    failures: list[Transient] = []
+    while True:
+        try:
+            return await call()
+        except Transient as error:
+            failures.append(error)
+        except anyio.get_cancelled_exc_class():
+            if failures and anyio.current_time() >= deadline:
+                raise _most_telling(failures) from None
+            raise
+        pause = failures[-1].retry_after or _backoff(len(failures))
+        if len(failures) == attempts or anyio.current_time() + pause >= deadline:
+            raise _most_telling(failures)
+        _log_retry(failures[-1], pause)
+        await anyio.sleep(pause)
 
 
-def _pause(state: RetryCallState) -> float:
-    """Seconds to wait before the next attempt: what the API asked for, else a little more each time."""
-    error = state.outcome.exception() if state.outcome else None
-    return (isinstance(error, Transient) and error.retry_after) or _BACKOFF(state)
+def _backoff(failures: int) -> float:
+    """Seconds to wait after so many failures: twice as long each time, and never the same for two callers."""
+    return _FIRST_PAUSE_SECONDS * 2.0 ** (failures - 1) + random.uniform(0, _JITTER_SECONDS)  # noqa: S311 -- no secret
 
 
-class _StopAtDeadline(stop_base):
-    """Gives up at once if the next attempt could not even begin before the cancel scope around it ends."""
-
-    def __call__(self, retry_state: RetryCallState) -> bool:
-        return anyio.current_time() + retry_state.upcoming_sleep >= anyio.current_effective_deadline()
+def _most_telling(failures: list[Transient]) -> LookupFailed:
+    return next((failure for failure in reversed(failures) if failure.status), failures[-1])
 
 
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    cause = type(error.__cause__).__name__ if error and error.__cause__ else "no further cause"
-    _log.info("trying again in %.1f s: %s [%s]", state.upcoming_sleep, error, cause)
+def _log_retry(failure: Transient, pause: float) -> None:
+    cause = type(failure.__cause__).__name__ if failure.__cause__ else "no further cause"
+    _log.info("trying again in %.1f s: %s [%s]", pause, failure, cause)
