@@ -66,6 +66,7 @@ def test_links_and_pictures_of_the_readme_lead_somewhere_on_pypi_too(wheel: Path
 
 
 @needs_uv
+@pytest.mark.clients
 async def test_uvx_starts_the_wheel_in_an_environment_of_its_own(wheel: Path) -> None:
     flags = ["-q", "--no-cache", "--python", sys.executable, "--from", str(wheel)]
     command = ["tool", "run", *flags, "headshots-mcp", "--sandbox"]
