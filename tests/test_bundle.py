@@ -177,4 +177,4 @@ async def test_a_host_that_starts_it_without_a_token_gets_the_tools_and_an_answe
         result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
 
     assert len(tools) == len(MANIFEST["tools"])
-    assert (result.is_error, text_of(result)[:20]) == (True, "No API token is set.")
+    assert (result.is_error, text_of(result)[:27]) == (True, "No API token is configured.")

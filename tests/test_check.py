@@ -43,35 +43,38 @@ class Expected(NamedTuple):
     advice: str = ""
 
 
-NO_SENSE = errors.AnswerNotUnderstood.says
-OUT_OF_REACH = errors.Unreachable.says
-UNTRUSTED = errors.CertificateRefused.says
+NO_SENSE = errors.AnswerNotUnderstood.message
+OUT_OF_REACH = errors.Unreachable.message
+UNTRUSTED = errors.CertificateRefused.message
 ALL: dict[str, Expected] = {
     "good": Expected(0, GOOD, GOOD, GOOD),
     "plain-http": Expected(0, GOOD, "not used", GOOD),
     "bad-setting": Expected(2, NOT_KNOWN, NOT_KNOWN, BAD, None, "ACEDATACLOUD_API_TOKEN is not a token"),
-    "bad-proxy": Expected(2, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, None, errors.ClientNotUsable.says),
+    "bad-proxy": Expected(2, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, None, errors.ClientNotUsable.message),
     "unknown-host": Expected(1, BAD, NOT_KNOWN, NOT_KNOWN, "the host name was not found", OUT_OF_REACH),
     "refused": Expected(1, BAD, NOT_KNOWN, NOT_KNOWN, "the connection was refused", OUT_OF_REACH),
     "proxy-refused": Expected(1, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, "the connection was refused", OUT_OF_REACH),
     "reset": Expected(1, NOT_KNOWN, GOOD, NOT_KNOWN, "the connection broke", OUT_OF_REACH),
-    "silent": Expected(1, NOT_KNOWN, GOOD, NOT_KNOWN, "no answer in time", errors.TimedOut.says),
+    "silent": Expected(1, NOT_KNOWN, GOOD, NOT_KNOWN, "no answer in time", errors.TimedOut.message),
     "certificate": Expected(1, NOT_KNOWN, BAD, NOT_KNOWN, "self-signed certificate", UNTRUSTED),
     "expired": Expected(1, NOT_KNOWN, BAD, NOT_KNOWN, "certificate has expired", UNTRUSTED),
     "web-page": Expected(1, BAD, GOOD, NOT_KNOWN, None, NO_SENSE),
-    "web-page-404": Expected(1, BAD, GOOD, NOT_KNOWN, None, errors.NoSuchApi.says),
+    "web-page-404": Expected(1, BAD, GOOD, NOT_KNOWN, None, errors.NoSuchApi.message),
     "redirect": Expected(1, BAD, GOOD, NOT_KNOWN, None, NO_SENSE),
-    "no-such-api": Expected(1, BAD, GOOD, NOT_KNOWN, None, errors.NoSuchApi.says),
-    "no-token": Expected(1, GOOD, GOOD, BAD, None, errors.TokenMissing.says),
-    "token-rejected": Expected(1, GOOD, GOOD, BAD, None, errors.TokenRejected.says),
-    "token-mismatched": Expected(1, GOOD, GOOD, BAD, None, errors.TokenMismatched.says),
-    "denied": Expected(1, GOOD, GOOD, BAD, None, errors.AccessDenied.says),
-    "disabled": Expected(1, GOOD, GOOD, BAD, None, errors.Disabled.says),
-    "used-up": Expected(1, GOOD, GOOD, GOOD, None, errors.UsedUp.says),
-    "rate-limited": Expected(1, GOOD, GOOD, NOT_KNOWN, None, errors.RateLimited.says),
+    "no-such-api": Expected(1, BAD, GOOD, NOT_KNOWN, None, errors.NoSuchApi.message),
+    "no-token": Expected(1, GOOD, GOOD, BAD, None, errors.TokenMissing.message),
+    "platform-token": Expected(2, NOT_KNOWN, NOT_KNOWN, BAD, None, errors.PlatformToken.message),
+    "token-lost": Expected(1, GOOD, GOOD, BAD, None, errors.TokenNotReceived.message),
+    "token-rejected": Expected(1, GOOD, GOOD, BAD, None, errors.TokenRejected.message),
+    "token-mismatched": Expected(1, GOOD, GOOD, BAD, None, errors.TokenMismatched.message),
+    "denied": Expected(1, GOOD, GOOD, BAD, None, errors.AccessDenied.message),
+    "disabled": Expected(1, GOOD, GOOD, BAD, None, errors.Disabled.message),
+    "used-up": Expected(1, GOOD, GOOD, GOOD, None, errors.UsedUp.message),
+    "content-refused": Expected(1, GOOD, GOOD, NOT_KNOWN, None, errors.ContentRefused.message),
+    "rate-limited": Expected(1, GOOD, GOOD, NOT_KNOWN, None, errors.RateLimited.message),
     "bad-request": Expected(1, GOOD, GOOD, NOT_KNOWN, None, NO_SENSE),
-    "server-fault": Expected(1, GOOD, GOOD, NOT_KNOWN, None, errors.ServerFault.says),
-    "gateway-fault": Expected(1, NOT_KNOWN, GOOD, NOT_KNOWN, None, errors.ServerFault.says),
+    "server-fault": Expected(1, GOOD, GOOD, NOT_KNOWN, None, errors.ServerFault.message),
+    "gateway-fault": Expected(1, NOT_KNOWN, GOOD, NOT_KNOWN, None, errors.GatewayFault.message),
 }
 
 
@@ -178,7 +181,7 @@ async def test_without_a_token_whatever_else_is_wrong_is_told_too(unused_port: i
     report = await checked(ACEDATACLOUD_API_BASE_URL=f"http://127.0.0.1:{unused_port}")
 
     assert verdicts(report) == (BAD, "not used", BAD)
-    assert report.advice == [errors.TokenMissing.says, errors.Unreachable.says]
+    assert report.advice == [errors.TokenMissing.message, errors.Unreachable.message]
     assert "\ntoken          not set here; what your host's configuration sets is not seen" in report.as_text()
 
 
@@ -188,7 +191,7 @@ async def test_an_answer_that_never_ends_is_given_up_within_the_time_limit(serve
     served.sandbox.script(MADE_UP_ID, [drip])
     report = await checked(served.base_url, HEADSHOTS_TIMEOUT="1")
 
-    assert (report.cause, report.advice) == ("no answer in time", [errors.TimedOut.says])
+    assert (report.cause, report.advice) == ("no answer in time", [errors.TimedOut.message])
     assert report.seconds == pytest.approx(1, abs=0.5)
 
 
@@ -319,7 +322,7 @@ async def test_a_firewall_is_told_also_without_a_token() -> None:
         report = await checked(f"http://{firewall}", ACEDATACLOUD_API_TOKEN="")
 
     assert verdicts(report) == (NOT_KNOWN, "not used", BAD)
-    assert report.advice == [errors.TokenMissing.says, f"{errors.AccessDenied.says_without_code} (HTTP 403)"]
+    assert report.advice == [errors.TokenMissing.message, f"{errors.AccessDenied.message_without_code} (HTTP 403)"]
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:{port}", "HTTP://LOCALHOST:{port}/", "http://[::1]:{port}"])
@@ -374,7 +377,7 @@ async def test_a_handshake_that_nobody_answers_is_told_as_silence(
     monkeypatch.setattr(client, "CONNECT_TIMEOUT", 0.1)
     report = await checked(f"https://127.0.0.1:{silent_port}")
 
-    assert (report.cause, report.advice) == ("no answer in time", [errors.Unreachable.says])
+    assert (report.cause, report.advice) == ("no answer in time", [errors.Unreachable.message])
 
 
 def run(*arguments: str, code: str | None = None, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -26,9 +26,11 @@ from headshots_mcp.api.errors import (
     Disabled,
     LookupFailed,
     NoSuchApi,
+    PlatformToken,
     TimedOut,
     TokenMismatched,
     TokenMissing,
+    TokenNotReceived,
     TokenRejected,
     Unreachable,
     UsedUp,
@@ -48,7 +50,8 @@ _NO_TOKEN = "none"  # noqa: S105
 _TOKEN, _BASE_URL = "ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL"
 # Of a token that is shorter nothing is shown, for four characters could be much of it.
 _LONG_ENOUGH = 16
-_TOKEN_REFUSED = (TokenRejected, TokenMismatched, AccessDenied, Disabled)
+_TOKEN_REFUSED = (TokenRejected, TokenNotReceived, TokenMismatched, AccessDenied, Disabled, PlatformToken)
+_NOT_SENT = (ClientNotUsable, PlatformToken)
 _CAUSES: dict[type[BaseException], str] = {
     ssl.SSLError: "no TLS could be agreed on",
     socket.gaierror: "the host name was not found",
@@ -130,9 +133,9 @@ async def check(environment: Mapping[str, str]) -> Report:
         await lookup.run()
     advice = [*refused.values(), *lookup.advice]
     if settings.token is None and _TOKEN not in refused:
-        advice.insert(0, TokenMissing.says)
+        advice.insert(0, TokenMissing.message)
     return Report(
-        exit_code=2 if refused or isinstance(lookup.error, ClientNotUsable) else 1 if advice else 0,
+        exit_code=2 if refused or isinstance(lookup.error, _NOT_SENT) else 1 if advice else 0,
         version=__version__,
         python=platform.python_version(),
         executable=sys.executable,
@@ -177,7 +180,7 @@ class Lookup:
         await client.warm_up()
         begun = time.perf_counter()
         self.error = await self._ask(client)
-        self.seconds = None if isinstance(self.error, ClientNotUsable) else round(time.perf_counter() - begun, 3)
+        self.seconds = None if isinstance(self.error, _NOT_SENT) else round(time.perf_counter() - begun, 3)
 
     async def _ask(self, client: HeadshotsClient) -> LookupFailed | None:
         """Ask within the time limit; gives what went wrong."""

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from headshots_mcp.api.errors import LookupFailed, RateLimited, ServerFault
+from headshots_mcp.api.errors import LookupFailed, RateLimited, ServerFault, TimedOut
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.sandbox.app import TOKEN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
@@ -66,7 +66,7 @@ async def look(answers: Iterable[Response], *, within: float = 20.0) -> tuple[Lo
     return failure, [time - begun for time in times], anyio.current_time() - begun
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
 async def test_a_fault_that_passes_is_waited_out(status: int) -> None:
     failure, times, _ = await look([error_answer(status), error_answer(status)])
 
@@ -85,9 +85,9 @@ async def test_a_fault_that_stays_is_given_up_after_four_attempts_and_three_seco
     assert seconds < 3
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 301, 418, 501, 507])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 301, 418, 501, 507])
 async def test_a_refusal_is_not_repeated(status: int) -> None:
-    _, times, seconds = await look(repeat(error_answer(status, "timeout")))
+    _, times, seconds = await look(repeat(error_answer(status, "new_in_2027")))
 
     assert (len(times), seconds) == (1, 0)
 
@@ -127,14 +127,14 @@ async def test_retry_after_that_does_not_fit_is_passed_on_at_once() -> None:
     failure, times, seconds = await look(repeat(error_answer(429, retry_after="21")))
 
     assert isinstance(failure, RateLimited)
-    assert str(failure).startswith("The API is rate limiting this token. Come back in 21 s. (HTTP 429")
+    assert str(failure).startswith("The API is rate limiting this token. Try again in 21 seconds. (HTTP 429")
     assert (len(times), seconds) == (1, 0)
 
 
 async def test_any_fault_says_when_to_come_back_if_the_api_does() -> None:
     failure, _, _ = await look(repeat(error_answer(503, retry_after="3600")))
 
-    assert str(failure).startswith("The API failed on its side. Come back in 3600 s. (HTTP 503")
+    assert str(failure).startswith("The API is temporarily unavailable. Try again in 1 hour. (HTTP 503")
 
 
 async def test_attempts_and_waits_together_stay_within_the_limit() -> None:
@@ -174,4 +174,4 @@ async def test_a_thousand_ids_share_the_limit_of_one_lookup() -> None:
     assert [task.id for task in tasks] == ids
     assert Counter(task.status for task in tasks) == {"not_found": 600, "unavailable": 400}
     reasons = {task.error.message for task in tasks if task.error}
-    assert reasons == {"The API did not answer in time. Try again in a minute."}
+    assert reasons == {TimedOut.message}

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from starlette.responses import JSONResponse
 
-from headshots_mcp.api.errors import TokenRejected
+from headshots_mcp.api.errors import TokenRejected, UsedUp
 from headshots_mcp.api.requests import RetrieveTask
 from headshots_mcp.sandbox.app import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
@@ -79,7 +79,7 @@ async def test_a_part_that_fails_leaves_the_others_answered(served: Served) -> N
         "image_urls": [],
         "error": {
             "code": "used_up",
-            "message": "The account is out of credit. Top it up in Ace Data Cloud.",
+            "message": UsedUp.message,
         },
     }
     assert last["status"] == "succeeded"
@@ -93,7 +93,7 @@ async def test_if_every_part_fails_the_call_is_one_error(served: Served) -> None
         result = await client.call_tool("get_headshot_tasks", {"ids": [f"t{number}" for number in range(60)]})
 
     assert result.is_error
-    assert text_of(result).startswith("The account is out of credit")
+    assert text_of(result).startswith("The account's quota or balance is used up")
 
 
 async def test_finished_tasks_are_asked_for_once(served: Served) -> None:
@@ -182,7 +182,7 @@ async def test_a_failed_lookup_is_one_line_of_the_log_with_code_and_trace_id(
         await client.call_tool("get_headshot_task", {"id": "t"})
 
     (line,) = caplog.messages
-    assert line.startswith("lookup failed: The token does not cover AI headshots.")
+    assert line.startswith("lookup failed: The token is not valid for the AI headshots service.")
     assert line.endswith("(HTTP 400, code token_mismatched, trace id 2cf86e86-22a4-46e1-ac2f-032c0f2a4e89)")
 
 

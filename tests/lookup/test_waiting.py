@@ -125,14 +125,14 @@ async def test_an_api_that_stays_down_is_told_with_what_is_known() -> None:
 
     assert states(result) == ["not_found", "processing"]
     assert (result.is_error, waited.seconds) == (False, 45)
-    assert "The last look failed: The API failed on its side." in text_of(result)
+    assert "The last look failed: The API is temporarily unavailable." in text_of(result)
 
 
 async def test_an_api_that_never_answers_is_no_error_but_says_why() -> None:
     result = await Waited().script("t", repeat(DOWN)).call("t", "u", timeout_seconds=30)
 
     assert (states(result), result.is_error) == (["unavailable", "unavailable"], False)
-    assert "t unavailable: 'The API failed on its side." in text_of(result)
+    assert "t unavailable: 'The API is temporarily unavailable." in text_of(result)
 
 
 async def test_a_rate_limit_that_ends_in_time_is_waited_for() -> None:
@@ -149,7 +149,7 @@ async def test_a_rate_limit_that_lasts_longer_than_the_wait_ends_it_at_once() ->
     result = await waited.call(UNKNOWN, timeout_seconds=20)
 
     assert (states(result), waited.seconds) == (["processing"], 2)
-    assert "Come back in 30 s." in text_of(result)
+    assert "Try again in 30 seconds." in text_of(result)
 
 
 async def test_a_refused_token_is_an_error_at_once() -> None:
@@ -157,7 +157,7 @@ async def test_a_refused_token_is_an_error_at_once() -> None:
     result = await waited.call("t")
 
     assert (result.is_error, waited.seconds, len(waited.asked)) == (True, 0, 1)
-    assert text_of(result).startswith("The API did not accept the token")
+    assert text_of(result).startswith("The API rejected the token")
 
 
 async def test_an_unknown_id_counts_as_final_only_after_a_short_grace() -> None:
@@ -191,7 +191,7 @@ async def test_a_part_that_is_refused_is_given_up_and_reported() -> None:
     result = await waited.call(*ids, UNKNOWN, timeout_seconds=12)
 
     assert states(result) == ["unavailable"] * 50 + ["processing"]
-    assert "The API did not accept the token" in text_of(result)
+    assert "The API rejected the token" in text_of(result)
     assert sorted(len(ids) for ids in waited.asked) == [1, 1, 1, 1, 50]
 
 
@@ -211,7 +211,7 @@ async def test_what_was_known_is_not_forgotten_because_a_later_look_at_it_fails(
     result = await waited.call(*ids, UNKNOWN, timeout_seconds=8)
 
     assert states(result)[0] == "processing"
-    assert "The last look failed: The API failed on its side." in text_of(result)
+    assert "The last look failed: The API is temporarily unavailable." in text_of(result)
 
 
 async def test_an_api_that_is_silent_until_the_time_is_up_is_said_to_be_so() -> None:

@@ -262,7 +262,7 @@ def test_a_caller_who_comes_through_a_proxy_does_not_get_the_token_of_the_enviro
     with serving("--transport", "http", "--sandbox", "--allowed-host", "mcp.example.com") as server:
         answer = httpx2.post(f"{server.origin}/mcp", json=LOOKUP, headers={**JSON, **header})
 
-    assert "No API token came with this call" in answer.text
+    assert "No API token was sent with this request" in answer.text
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -276,7 +276,7 @@ async def test_elsewhere_a_caller_has_to_bring_a_token(served: Served, transport
             named = await http.get(f"{server.origin}/health", headers={"host": "mcp.example.com"})
 
     assert result.is_error
-    assert text_of(result).startswith("No API token came with this call. Send the header `Authorization: Bearer`")
+    assert text_of(result).startswith("No API token was sent with this request. Set the header `Authorization: Bearer`")
     assert named.status_code == 200
     assert served.sandbox.requests == []
 
@@ -308,7 +308,7 @@ def test_what_is_no_bearer_token_is_not_passed_on(local: Server, header: str) ->
     headers = {**JSON, "authorization": header.encode()}
     answer = httpx2.post(f"{local.origin}/mcp", json=LOOKUP, headers=headers)  # type: ignore[arg-type]
 
-    assert "No API token came with this call" in answer.text
+    assert "No API token was sent with this request" in answer.text
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_any_replica_can_answer_with_one_lookup_and_the_token_of_the_call(served
 
     assert found["status"] == "completed"
     assert found["result"]["isError"] is False
-    for refused, words in ((stranger, "The API did not accept the token"), (nobody, "No API token came")):
+    for refused, words in ((stranger, "The API rejected the token"), (nobody, "No API token was sent")):
         assert (refused["status"], refused["result"]["isError"]) == ("completed", True)
         assert refused["result"]["content"][0]["text"].startswith(words)
 
@@ -135,7 +135,7 @@ def test_an_api_that_is_down_leaves_the_task_working(served: Served) -> None:
     found = served.get(served.begin("down")["taskId"])
 
     assert found["status"] == "working"
-    assert found["statusMessage"].startswith("The API failed on its side.")
+    assert found["statusMessage"].startswith("The API is temporarily unavailable.")
 
 
 def test_an_unknown_id_is_given_a_short_grace(served: Served) -> None:
@@ -302,9 +302,9 @@ class Found(Result):
         ([SUCCEEDED, FAILED], "completed", f"{SUCCEEDED} succeeded"),
         ([SUCCEEDED, UNKNOWN], "working", "1 of 2 finished"),
         (["none"], "completed", "none not_found"),
-        (["fault-503"], "working", "The API failed on its side."),
-        (["fault-401"], "completed", "The API did not accept the token"),
-        ([*(f"t{number}" for number in range(49)), "fault-503", "none"], "working", "1 of 51 finished. The API failed"),
+        (["fault-503"], "working", "The API is temporarily unavailable."),
+        (["fault-401"], "completed", "The API rejected the token"),
+        ([*(f"t{number}" for number in range(49)), "fault-503", "none"], "working", "1 of 51 finished. The API is"),
         ([*(f"t{number}" for number in range(49)), "fault-401", "none"], "completed", "t0 unavailable"),
     ],
 )

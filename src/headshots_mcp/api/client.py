@@ -16,6 +16,7 @@ from headshots_mcp.api.errors import (
     ClientNotUsable,
     NoSuchApi,
     NotFound,
+    PlatformToken,
     TimedOut,
     Unreachable,
 )
@@ -149,6 +150,8 @@ class HeadshotsClient:
     async def _ask(
         self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
     ) -> tuple[A | None, bytearray]:
+        if token.lower().startswith(PlatformToken.prefix):
+            raise PlatformToken
         return await retrying(self._attempts, lambda: self._attempt(request, token, answer))
 
     async def _attempt(
@@ -200,8 +203,8 @@ class HeadshotsClient:
             )
         # Their texts quote the settings, and a proxy's address may hold a password.
         except ImportError:
-            raise ClientNotUsable(ClientNotUsable.says_of_socks) from None
+            raise ClientNotUsable(ClientNotUsable.message_about_socks) from None
         except OSError:
-            raise ClientNotUsable(ClientNotUsable.says_of_certificates) from None
+            raise ClientNotUsable(ClientNotUsable.message_about_certificates) from None
         except (ValueError, httpx2.InvalidURL):
             raise ClientNotUsable from None

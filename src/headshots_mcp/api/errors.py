@@ -1,83 +1,105 @@
 """Every way a lookup can fail, as a tree, each in words the model can act on.
 
     LookupFailed
-    ├── TokenMissing          no token came with the call
-    ├── SettingUnusable       a setting of this server cannot work
-    ├── RequestRefused        the API says no, and would say no again
-    │   ├── BadRequest        400
-    │   ├── TokenRejected     401
-    │   ├── TokenMismatched   400 token_mismatched
-    │   ├── NoSuchApi         400 api_not_implemented, 404 of something else than the API
-    │   ├── NotFound          404
-    │   ├── UsedUp            403 used_up
-    │   ├── Disabled          403 disabled
-    │   └── AccessDenied      any other 403
-    ├── Transient             asking again may help
-    │   ├── RateLimited       429
-    │   ├── ServerFault       408, 500, 502, 503, 504
-    │   ├── Unreachable       no connection, or it broke
-    │   └── TimedOut          no answer in time
-    ├── UnknownFault          any other 5xx
-    ├── AnswerNotUnderstood   something came back, but not the documented answer
-    ├── CertificateRefused    whoever answered could not prove to be the API
-    └── ClientNotUsable       this machine's proxy or certificate settings cannot work
+    ├── TokenMissing           no token came with the call
+    ├── SettingUnusable        a setting of this server cannot work
+    ├── PlatformToken          a token that can call no API
+    ├── RequestRefused         the API says no, and would say no again
+    │   ├── BadRequest         400
+    │   ├── TokenRejected      401
+    │   ├── TokenNotReceived   no_token
+    │   ├── TokenMismatched    token_mismatched
+    │   ├── NoSuchApi          no_api, api_not_implemented, 404 of something else than the API
+    │   ├── NotFound           404
+    │   ├── UsedUp             402, used_up
+    │   ├── Disabled           disabled
+    │   ├── ContentRefused     forbidden
+    │   └── AccessDenied       any other 403
+    ├── Transient              asking again may help
+    │   ├── Conflict           409
+    │   ├── RateLimited        429
+    │   ├── ServerFault        500
+    │   ├── GatewayFault       408, 502, 503, 504
+    │   ├── Unreachable        no connection, or it broke
+    │   ├── TimedOut           no answer in time
+    │   └── ServerBusy         too much is going on in this process
+    ├── UnknownFault           any other 5xx
+    ├── AnswerNotUnderstood    something came back, but not the documented answer
+    ├── CertificateRefused     whoever answered could not prove to be the API
+    └── ClientNotUsable        this machine's proxy or certificate settings cannot work
 
-Codes and statuses: seed, 錯誤處理 (error handling); the further ones are known from the vendor's other APIs.
+A code counts more than the HTTP status it comes with, for the two do not always come together as documented.
 """
 
 from __future__ import annotations
 
-import re
-from math import ceil
 from typing import ClassVar
 
-_IDENTIFIER = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+from headshots_mcp.api.wording import identifier, try_again
+
+TOKENS = "platform.acedata.cloud/console/applications"
+CREDIT = "platform.acedata.cloud/console/coin"
+STATUS_PAGE = "status.acedata.cloud"
 
 
 class LookupFailed(Exception):
-    """A lookup ended without an answer; `str()` of it is what the model reads: what happened, what to do."""
+    """A lookup ended without an answer; `str()` of it is what the model reads.
 
-    says: ClassVar[str] = "The lookup failed. Try again in a minute."
+    `message` says in our words what happened and what to do; `status`, `code` and `trace_id` are the API's, and
+    `retry_after` is how many seconds it wants to be left alone: each None if unknown.
+    """
+
+    message: str = "The lookup failed. Try again in a minute."
     codes: ClassVar[tuple[str, ...]] = ()
     statuses: ClassVar[tuple[int, ...]] = ()
 
     def __init__(
         self,
-        says: str | None = None,
+        message: str | None = None,
         *,
         status: int | None = None,
         code: str | None = None,
         trace_id: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         """Keep of the API's words only what looks like a code or a trace id; its sentences stay outside."""
         super().__init__()
         self.status = status
-        self.code = _identifier(code)
-        self.trace_id = _identifier(trace_id)
-        self._says = says or self.says
+        self.code = identifier(code)
+        self.trace_id = identifier(trace_id)
+        self.retry_after = retry_after
+        self.message = message or self._message()
 
-    @property
-    def sentence(self) -> str:
-        """What happened and what to do, without the details."""
-        return self._says
+    def _message(self) -> str:
+        return type(self).message
 
     def __str__(self) -> str:
-        """Give the sentence, then in brackets HTTP status, code and trace id as far as they are known."""
+        """Give the message, then in brackets HTTP status, code and trace id as far as they are known."""
         known = {"HTTP": self.status, "code": self.code, "trace id": self.trace_id}
         details = ", ".join(f"{name} {value}" for name, value in known.items() if value)
-        return f"{self.sentence} ({details})" if details else self.sentence
+        return f"{self.message} ({details})" if details else self.message
 
 
 class TokenMissing(LookupFailed):
     """The call carried no token, so nothing was sent."""
 
-    says = (
-        "No API token is set. Put your Ace Data Cloud token into ACEDATACLOUD_API_TOKEN in this server's "
-        "configuration, then restart the server."
+    message = (
+        f"No API token is configured. Set ACEDATACLOUD_API_TOKEN (get one at {TOKENS}) in this server's configuration "
+        "and restart the server."
     )
-    says_over_http: ClassVar[str] = (
-        "No API token came with this call. Send the header `Authorization: Bearer` with your Ace Data Cloud "
-        "token: set it where your MCP client configures this server."
+    message_over_http: ClassVar[str] = (
+        "No API token was sent with this request. Set the header `Authorization: Bearer` with your Ace Data Cloud "
+        f"token (get one at {TOKENS}) where your MCP client configures this server."
+    )
+
+
+class PlatformToken(LookupFailed):
+    """The token is one for managing the account, so nothing was sent."""
+
+    prefix: ClassVar[str] = "platform-"
+    message = (
+        f"A token that begins with {prefix} manages the account and cannot call an API. "
+        f"Use a service token or a global token, from {TOKENS}."
     )
 
 
@@ -92,28 +114,38 @@ class RequestRefused(LookupFailed):
 class BadRequest(RequestRefused):
     """The body was refused."""
 
-    says = "The API refused the request. Check the task ids."
+    message = "The API refused the request. Check the task ids."
     codes = ("bad_request",)
     statuses = (400,)
 
 
 class TokenRejected(RequestRefused):
-    """The token is wrong, expired or did not arrive."""
+    """The token is wrong, revoked or expired."""
 
-    says = (
-        "The API did not accept the token: it is wrong or has expired. Set a valid one, by ACEDATACLOUD_API_TOKEN "
-        "or, over HTTP, in the Authorization header."
+    message = (
+        "The API rejected the token: invalid or expired. Update ACEDATACLOUD_API_TOKEN or, over HTTP, the "
+        f"Authorization header; tokens are at {TOKENS}."
     )
-    codes = ("invalid_token", "token_expired", "no_token")
+    codes = ("invalid_token", "token_expired")
     statuses = (401,)
+
+
+class TokenNotReceived(RequestRefused):
+    """The token that was sent did not arrive."""
+
+    message = (
+        "The API received no token. If a proxy is in between, let it pass the Authorization header on; "
+        "otherwise set ACEDATACLOUD_API_TOKEN again and restart the server."
+    )
+    codes = ("no_token",)
 
 
 class TokenMismatched(RequestRefused):
     """The token is good, but not for this API."""
 
-    says = (
-        "The token does not cover AI headshots. Apply for the headshots service in Ace Data Cloud "
-        "and use the token of that application."
+    message = (
+        "The token is not valid for the AI headshots service. Use this service's own token or a global one, "
+        f"from {TOKENS}."
     )
     codes = ("token_mismatched",)
 
@@ -121,85 +153,107 @@ class TokenMismatched(RequestRefused):
 class NoSuchApi(RequestRefused):
     """The address answers, but not as the headshot task API."""
 
-    says = "There is no headshot task API at this address. Check ACEDATACLOUD_API_BASE_URL."
-    codes = ("api_not_implemented",)
+    message = "There is no headshot task API at this address. Check ACEDATACLOUD_API_BASE_URL."
+    codes = ("api_not_implemented", "no_api")
 
 
 class NotFound(RequestRefused):
     """The API does not know the id."""
 
-    says = "The API does not know this task id. Check it."
+    message = "The API does not know this task id. Check it."
+    codes = ("not_found",)
     statuses = (404,)
 
 
-class AccessDenied(RequestRefused):
-    """The account may not use the API."""
-
-    says = "The API denies this token access. Ask Ace Data Cloud's support."
-    says_without_code: ClassVar[str] = (
-        "Access was denied, by the API or by a proxy or firewall before it. Check the network and "
-        "ACEDATACLOUD_API_BASE_URL; if it stays, ask Ace Data Cloud's support."
-    )
-    codes = ("forbidden",)
-    statuses = (403,)
-
-    @property
-    def sentence(self) -> str:
-        """Leave open who denies it, if it is not said in the API's words."""
-        return super().sentence if self.code else self.says_without_code
-
-
 class UsedUp(RequestRefused):
-    """The account has no credit left."""
+    """Nothing is left of the quota or the balance."""
 
-    says = "The account is out of credit. Top it up in Ace Data Cloud."
+    message = f"The account's quota or balance is used up. Top up at {CREDIT}."
     codes = ("used_up",)
+    statuses = (402,)
 
 
 class Disabled(RequestRefused):
-    """The account or its application is switched off."""
+    """The token or its application is switched off."""
 
-    says = "The account or its application is switched off. Ask Ace Data Cloud's support."
+    message = f"The token or its application is disabled. Enable it at {TOKENS}, or ask Ace Data Cloud's support."
     codes = ("disabled",)
 
 
+class ContentRefused(RequestRefused):
+    """Content moderation said no."""
+
+    message = (
+        "Content moderation refused this. Use another photo or wording; if it is a mistake, send the trace id to "
+        "Ace Data Cloud's support."
+    )
+    codes = ("forbidden",)
+
+
+class AccessDenied(RequestRefused):
+    """The token may not use the API, or somebody in front of the API lets nobody through."""
+
+    message = "This token is not allowed to use the API. Ask Ace Data Cloud's support."
+    message_without_code: ClassVar[str] = (
+        "Access was denied, by the API or by a proxy or firewall in front of it. Check the network and "
+        "ACEDATACLOUD_API_BASE_URL; if it persists, ask Ace Data Cloud's support."
+    )
+    statuses = (403,)
+
+    def _message(self) -> str:
+        """Leave open who denies it, if it is not said in the API's words."""
+        return self.message if self.code else self.message_without_code
+
+
 class Transient(LookupFailed):
-    """A fault that may be gone at the next attempt; a lookup changes nothing, so it may be repeated.
+    """A fault that may be gone at the next attempt; a lookup changes nothing, so it may be repeated."""
 
-    `retry_after` is how many seconds the API wants to be left alone, None if it did not say.
-    """
-
-    retry_after: float | None = None
-
-    @property
-    def sentence(self) -> str:
-        """Say when to come back instead of what to do, if the API said so."""
+    def _message(self) -> str:
+        """Say when to try again instead of what to do, if the API said so."""
         if self.retry_after is None:
-            return super().sentence
-        happened = super().sentence.partition(". ")[0]
-        return f"{happened}. Come back in {ceil(self.retry_after)} s."
+            return super()._message()
+        happened = super()._message().partition(". ")[0]
+        return f"{happened}. {try_again(self.retry_after)}"
+
+
+class Conflict(Transient):
+    """The request met another one; that passes."""
+
+    message = "The API reported a conflict, which usually passes. Try again in a minute."
+    statuses = (409,)
 
 
 class RateLimited(Transient):
     """Too many requests with this token."""
 
-    says = "The API is rate limiting this token. Wait a minute before asking again."
+    message = "The API is rate limiting this token. Wait a minute before trying again."
     codes = ("too_many_requests",)
     statuses = (429,)
 
 
 class ServerFault(Transient):
-    """The API or a gateway before it failed."""
+    """The API failed."""
 
-    says = "The API failed on its side. Try again in a minute; if it stays, ask Ace Data Cloud's support."
-    codes = ("api_error", "timeout")
-    statuses = (408, 500, 502, 503, 504)
+    message = (
+        f"The API had an internal error. Try again in a minute; if it persists, check {STATUS_PAGE} and send the "
+        "trace id to Ace Data Cloud's support."
+    )
+    codes = ("api_error",)
+    statuses = (500,)
+
+
+class GatewayFault(Transient):
+    """What stands in front of the API failed, or waited in vain for what stands behind it."""
+
+    message = f"The API is temporarily unavailable. Try again in a minute; if it persists, check {STATUS_PAGE}."
+    codes = ("timeout",)
+    statuses = (408, 502, 503, 504)
 
 
 class Unreachable(Transient):
     """No connection, or it broke before the answer was complete."""
 
-    says = (
+    message = (
         "The API could not be reached. Check the network, the proxy if there is one, "
         "and ACEDATACLOUD_API_BASE_URL, then try again."
     )
@@ -208,79 +262,78 @@ class Unreachable(Transient):
 class TimedOut(Transient):
     """No answer within the time of an attempt, or of the whole lookup."""
 
-    says = "The API did not answer in time. Try again in a minute."
+    message = f"The API did not answer in time. Try again in a minute; if it persists, check {STATUS_PAGE}."
+
+
+class ServerBusy(Transient):
+    """Too much is going on in this process to begin in time; it is for the caller to come back."""
+
+    message = "This server is handling too many lookups right now. Try again in a few seconds."
 
 
 class UnknownFault(LookupFailed):
     """A 5xx that is not known to pass by itself."""
 
-    says = ServerFault.says
+    message = ServerFault.message
 
 
 class AnswerNotUnderstood(LookupFailed):
     """Something came back that is not what the API documents."""
 
-    says = "The API sent an answer that makes no sense. Try again later; if it stays, check ACEDATACLOUD_API_BASE_URL."
+    message = "The API sent an unexpected response. Try again later; if it persists, check ACEDATACLOUD_API_BASE_URL."
 
 
 class CertificateRefused(LookupFailed):
     """The TLS certificate is not one this machine trusts, so nothing was sent."""
 
-    says = (
-        "The certificate of the API is not trusted by this machine. Check ACEDATACLOUD_API_BASE_URL and "
-        "this machine's clock; behind a proxy that inspects traffic, name its certificates in SSL_CERT_FILE."
+    message = (
+        "The API's TLS certificate is not trusted. Check ACEDATACLOUD_API_BASE_URL and this machine's clock; "
+        "behind a proxy that inspects traffic, set SSL_CERT_FILE to its CA file."
     )
 
 
 class ClientNotUsable(LookupFailed):
     """No HTTP client can be made with what this machine's environment says."""
 
-    says = (
-        "No HTTP client can be made with these proxy settings. Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY "
-        "in this server's environment, then restart the server."
+    message = (
+        "Invalid proxy settings. Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in this server's environment, "
+        "then restart the server."
     )
-    says_of_socks: ClassVar[str] = (
-        "A SOCKS proxy is set, and what it needs is not installed. Start the server as "
+    message_about_socks: ClassVar[str] = (
+        "A SOCKS proxy is set, but SOCKS support is not installed. Start the server as "
         "`uvx --with socksio headshots-mcp`, or set an HTTP proxy in ALL_PROXY, HTTPS_PROXY and HTTP_PROXY."
     )
-    says_of_certificates: ClassVar[str] = (
-        "SSL_CERT_FILE is no file of certificates that can be read. Correct it in this server's environment, "
+    message_about_certificates: ClassVar[str] = (
+        "SSL_CERT_FILE is not a readable file of certificates. Correct it in this server's environment, "
         "then restart the server."
     )
 
 
-_REFUSALS: tuple[type[LookupFailed], ...] = (
+_KINDS: tuple[type[LookupFailed], ...] = (
+    BadRequest,
     TokenRejected,
+    TokenNotReceived,
     TokenMismatched,
     NoSuchApi,
     NotFound,
-    AccessDenied,
     UsedUp,
     Disabled,
-    BadRequest,
+    ContentRefused,
+    AccessDenied,
+    Conflict,
     RateLimited,
     ServerFault,
+    GatewayFault,
 )
-_BY_CODE = {code: kind for kind in _REFUSALS for code in kind.codes}
-_BY_STATUS = {status: kind for kind in _REFUSALS for status in kind.statuses}
+_BY_CODE = {code: kind for kind in _KINDS for code in kind.codes}
+KNOWN_CODES = frozenset(_BY_CODE)
+_BY_STATUS = {status: kind for kind in _KINDS for status in kind.statuses}
 
 
 def refusal(
     status: int, *, code: str | None = None, trace_id: str | None = None, retry_after: float | None = None
 ) -> LookupFailed:
-    """Turn an error answer into its error: by HTTP status, made more precise by the API's code.
-
-    A code never makes a refusal transient, nor the other way round: what is retried is up to the status.
-    """
-    kind = _BY_STATUS.get(status, UnknownFault if status >= 500 else AnswerNotUnderstood)
-    by_code = _BY_CODE.get(code or "")
-    if by_code and (status == 200 or (issubclass(kind, RequestRefused) and issubclass(by_code, RequestRefused))):
-        kind = by_code
-    error = kind(status=status, code=code, trace_id=trace_id)
-    if isinstance(error, Transient):
-        error.retry_after = retry_after
-    return error
-
-
-def _identifier(text: str | None) -> str | None:
-    return text if text and _IDENTIFIER.fullmatch(text) else None
+    """Turn an error answer into its error: by the API's code if it is a known one, else by the HTTP status."""
+    by_status = _BY_STATUS.get(status, UnknownFault if status >= 500 else AnswerNotUnderstood)
+    kind = _BY_CODE.get(code or "", by_status)
+    return kind(status=status, code=code, trace_id=trace_id, retry_after=retry_after)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, OnErrorOmit
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, OnErrorOmit
 from pydantic_core import core_schema
 
 T = TypeVar("T")
+
+# No task is older than the service, and none is made by grandchildren.
+_FIRST_YEAR, _LAST_YEAR = 2000, 2100
 
 
 class _NoneOnError:
@@ -20,6 +24,17 @@ class _NoneOnError:
 Lenient = Annotated[T | None, _NoneOnError()]
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """Take a time without a zone for UTC, and refuse one that cannot be meant."""
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+
+
+Moment = Lenient[Annotated[datetime, AfterValidator(_in_utc)]]
+"""A time as Unix seconds or as ISO 8601."""
+
+
 class _Received(BaseModel):
     """A part of the API's answer: any field may be absent, null or of another type; others are ignored."""
 
@@ -27,7 +42,7 @@ class _Received(BaseModel):
 
 
 class ReceivedError(_Received):
-    """`error` of an answer or of a failed task (seed, 錯誤響應示例)."""
+    """`error` of an answer, of a record or of its response; a bare string counts as its message."""
 
     code: Lenient[str] = None
     message: Lenient[str] = None
@@ -51,15 +66,44 @@ class ReceivedImage(_Received):
     image_url: Lenient[str] = None
 
 
-class ReceivedResponse(_Received):
-    """`response` of a record: what the generation came to."""
+class _Told(_Received):
+    """What a record and its response can both say about the task."""
 
     success: Lenient[bool] = None
     status: Lenient[str] = None
+    state: Lenient[str] = None
+    finished_at: Moment = None
+    error: AnyError = None
+
+    @property
+    def words(self) -> list[str]:
+        """The words for the state of the task, in lower case."""
+        words = [(word or "").strip().lower() for word in (self.status, self.state)]
+        return [word for word in words if word]
+
+    @property
+    def has_error(self) -> bool:
+        """Whether an error stands here, and not only the place for one."""
+        return self.error is not None and self.error.says_something
+
+
+class ReceivedResponse(_Told):
+    """`response` of a record: what the generation came to."""
+
     task_id: Lenient[str] = None
     trace_id: Lenient[str] = None
-    error: AnyError = None
     data: Lenient[Annotated[list[OnErrorOmit[ReceivedImage]], Field(max_length=10_000)]] = None
+
+    @property
+    def links(self) -> list[str]:
+        """The links of the pictures as they stand there, usable or not."""
+        urls = (image.image_url for image in self.data or [])
+        return [url for url in urls if url and not url.isspace()]
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it says anything about the task."""
+        return self.success is not None or self.has_error or bool(self.words or self.finished_at or self.links)
 
 
 class ReceivedRequest(_Received):
@@ -68,34 +112,35 @@ class ReceivedRequest(_Received):
     template: Lenient[str] = None
 
 
-class TaskRecord(_Received):
-    """One task as the API reports it (seed, 響應示例), or the API's error body (seed, 錯誤響應示例)."""
+class TaskRecord(_Told):
+    """One task as the API reports it, or the API's error body."""
 
     id: Lenient[str] = None
     trace_id: Lenient[str] = None
+    created_at: Moment = None
     request: Lenient[ReceivedRequest] = None
     response: Lenient[ReceivedResponse] = None
-    success: Lenient[bool] = None
-    error: AnyError = None
 
     @property
     def task_id(self) -> str | None:
         """The id the record is about, wherever the API put it."""
-        return self.id or (self.response.task_id if self.response else None)
+        return self.id or (self.response.task_id if self.response is not None else None)
 
     @property
     def is_error_body(self) -> bool:
-        """Whether the API tells of an error instead of a task."""
-        return self.response is None and (self.error is not None or self.success is False)
+        """Whether the API tells of an error, and nothing of a task."""
+        told = self.response is not None and self.response.says_something
+        told = told or self.request is not None or bool(self.words or self.finished_at)
+        return not told and (self.has_error or self.success is False)
 
     @property
     def is_record(self) -> bool:
         """Whether there is anything of a task in it, and not only fields this knows nothing of."""
-        return bool(self.task_id or self.response or self.request)
+        return bool(self.task_id) or self.response is not None or self.request is not None
 
 
 class TaskRecords(_Received):
-    """The answer to a batch (seed, 批量查詢操作); neither order nor completeness of `items` is promised."""
+    """The answer to a batch; neither order nor completeness of `items` is promised."""
 
     items: Lenient[Annotated[list[OnErrorOmit[TaskRecord]], Field(max_length=1_000)]] = None
     trace_id: Lenient[str] = None
@@ -105,4 +150,5 @@ class TaskRecords(_Received):
     @property
     def is_error_body(self) -> bool:
         """Whether this is no batch but the API's error body."""
-        return self.items is None and (self.error is not None or self.success is False)
+        has_error = self.error is not None and self.error.says_something
+        return not self.items and (has_error or self.success is False)

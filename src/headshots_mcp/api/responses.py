@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from headshots_mcp.api.errors import AnswerNotUnderstood, NoSuchApi, refusal
+from headshots_mcp.api.errors import KNOWN_CODES, AnswerNotUnderstood, NoSuchApi, NotFound, refusal
 from headshots_mcp.api.records import TaskRecord, TaskRecords
 
 if TYPE_CHECKING:
     import httpx2
+
+    from headshots_mcp.api.errors import LookupFailed
+    from headshots_mcp.api.records import ReceivedError
 
 A = TypeVar("A", TaskRecord, TaskRecords)
 
@@ -43,28 +46,53 @@ async def read_body(response: httpx2.Response, limit: int) -> bytearray:
 
 
 def parse_response(response: httpx2.Response, body: bytearray, answer: TypeAdapter[A | None], token: str) -> A | None:
-    """Find the documented answer in a response, or raise what its status or error code means.
+    """Find the documented answer in a response.
 
-    Whoever answers may repeat the token, also where a code or a trace id should be.
+    Returns:
+        None where it holds nothing: `null` or `{}`.
+
+    Raises:
+        LookupFailed: What an error's code, or else the HTTP status, means.
     """
-    status = response.status_code
-    if status == 404 and "html" in response.headers.get("content-type", ""):
-        raise NoSuchApi(status=status)
-    retry_after = _seconds(response.headers.get("retry-after", ""))
-    if status == 200 and len(body) < 100 and body.translate(None, b" \t\r\n") == b"{}":
+    if response.status_code == 200 and _is_empty(body):
         return None
     try:
         received = answer.validate_json(body)
     except ValidationError as error:
-        if status == 200:
-            raise AnswerNotUnderstood from error
-        raise refusal(status, retry_after=retry_after) from error
-    if status == 200 and not (received and received.is_error_body):
+        raise _refusal(response, body, None, token) from error
+    if response.status_code == 200 and received and not received.is_error_body:
         return received
-    code = received.error.code if received and received.error else None
+    raise _refusal(response, body, received, token)
+
+
+def _refusal(
+    response: httpx2.Response, body: bytearray, received: TaskRecord | TaskRecords | None, token: str
+) -> LookupFailed:
+    """Give the error that an answer stands for; whoever answers may repeat the token where a code should be."""
+    code = _code(received.error) if received else None
     trace_id = received.trace_id if received else None
     code, trace_id = (None if text and token in text else text for text in (code, trace_id))
-    raise refusal(status, code=code, trace_id=trace_id, retry_after=retry_after)
+    retry_after = _seconds(response.headers.get("retry-after", ""))
+    failure = refusal(response.status_code, code=code, trace_id=trace_id, retry_after=retry_after)
+    if isinstance(failure, NotFound) and body and not (_is_empty(body) or _is_of_the_api(received)):
+        return NoSuchApi(status=response.status_code)
+    return failure
+
+
+def _code(error: ReceivedError | None) -> str | None:
+    """Give the code of an error, which may be all there is of it."""
+    if error is None:
+        return None
+    return error.code or (error.message if error.message in KNOWN_CODES else None)
+
+
+def _is_of_the_api(received: TaskRecord | TaskRecords | None) -> bool:
+    """Whether an error has the shape of the API's, and not that of some other server."""
+    return received is not None and bool(received.model_fields_set & {"error", "success", "trace_id"})
+
+
+def _is_empty(body: bytearray) -> bool:
+    return bytes(body.translate(None, b" \t\r\n")) in (b"{}", b"null")
 
 
 def _seconds(retry_after: str) -> float | None:

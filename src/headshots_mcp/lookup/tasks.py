@@ -62,7 +62,7 @@ class HeadshotTask(_Answer):
     @classmethod
     def unavailable(cls, task_id: str, error: LookupFailed | None) -> HeadshotTask:
         """Say that a task could not be looked up, and why if that is known."""
-        reason = TaskError(code=error.code, message=error.sentence) if error else None
+        reason = TaskError(code=error.code, message=error.message) if error else None
         return cls(id=task_id, status="unavailable", image_urls=[], error=reason)
 
     @classmethod

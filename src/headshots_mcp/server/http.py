@@ -106,5 +106,5 @@ def _token_of_the_caller(headers: Mapping[str, str] | None) -> str:
     given = (headers or {}).get("authorization", "")
     token = bearer_token(given) if given[:7].lower() == "bearer " else None
     if token is None:
-        raise TokenMissing(TokenMissing.says_over_http)
+        raise TokenMissing(TokenMissing.message_over_http)
     return token
