@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import sysconfig
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.responses import JSONResponse
 
+from headshots_mcp import NAME
 from headshots_mcp.sandbox.app import TOKEN
 from headshots_mcp.server.listening import MAX_OPEN_FILES, _allow_many_connections
 from tests.server.test_stdio import COMMAND, INITIALIZE, ask, environment, look_up, running
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Served
 
 HTTP = ["--transport", "http"]
@@ -105,3 +110,44 @@ def test_where_the_kernel_refuses_many_open_files_fewer_are_asked_for(monkeypatc
     _allow_many_connections()
 
     assert asked == [MAX_OPEN_FILES, 10_240]
+
+
+# Modules that we or what we depend on import. For -m, Python has imported those named second before our first line.
+SHADOWS = ("mcp", "json", "anyio", "pydantic", "typing", "email", "logging", "asyncio", "argparse", "signal", "random")
+ALSO = ("types", "contextlib", "functools", "collections")
+
+
+@pytest.mark.parametrize(
+    ("command", "shadows"),
+    [
+        pytest.param(COMMAND, SHADOWS, id="python -m headshots_mcp"),
+        pytest.param([shutil.which(NAME, path=sysconfig.get_path("scripts"))], SHADOWS + ALSO, id=NAME),
+    ],
+)
+@pytest.mark.parametrize("flags", [["--version"], ["check", "--sandbox"], ["demo"]], ids=" ".join)
+def test_files_of_the_current_folder_are_not_taken_for_modules(
+    tmp_path: Path, command: list[str], shadows: tuple[str, ...], flags: list[str]
+) -> None:
+    for name in shadows:
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(f'{__file__} was loaded')", "utf-8")
+    ended = subprocess.run(
+        [*command, *flags],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "was loaded" not in ended.stdout
+
+
+def test_it_serves_from_a_folder_that_has_a_file_named_mcp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mcp.py").write_text("raise SystemExit(f'{__file__} was loaded')", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    with running("--sandbox") as process:
+        ask(process, INITIALIZE)
+        assert "result" in ask(process, look_up("t"))

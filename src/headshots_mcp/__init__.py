@@ -1,7 +1,15 @@
 """headshots-mcp: an MCP server that looks up AI headshot tasks of Ace Data Cloud."""
 
-from importlib.metadata import version
-
 NAME = "headshots-mcp"
 
-__version__ = version(NAME)
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    """Read the version once it is asked for: importing this package must not import others, see `__main__`."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version  # noqa: PLC0415 -- as said above
+
+    found = globals()[name] = version(NAME)
+    return found

@@ -1,6 +1,11 @@
 """`python -m headshots_mcp` is the command `headshots-mcp`."""
 
-from headshots_mcp.cli import main
+import sys
 
 if __name__ == "__main__":
+    # For -m, Python searches the current folder first: a file there named mcp.py or json.py would be loaded instead.
+    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
+        del sys.path[0]
+    from headshots_mcp.cli import main
+
     main()

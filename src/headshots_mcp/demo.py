@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from mcp_types import CallToolResult
 
 TIME_LIMIT = 23.0
+# Not `-m headshots_mcp`: that would load a mcp.py or types.py from the current folder.
+_SERVE = (
+    f"import sys; sys.path[:] = {[path for path in sys.path if path]!r}; from headshots_mcp.cli import main; main()"
+)
 
 
 def run_demo() -> int:
@@ -28,7 +32,7 @@ def run_demo() -> int:
         print(f"{NAME} {__version__}: a real server over stdio, against a made-up API at {base_url}\n")
         server = StdioServerParameters(
             command=sys.executable,
-            args=["-m", "headshots_mcp"],
+            args=["-c", _SERVE],
             env={"ACEDATACLOUD_API_BASE_URL": base_url, "ACEDATACLOUD_API_TOKEN": TOKEN},
         )
         demo = Demo(sandbox)
