@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import threading
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.server.test_stdio import COMMAND, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+
+OLD, NEW = "2025-11-25", "2026-07-28"
 
 
 class Server(NamedTuple):
@@ -62,3 +66,27 @@ def serving(
             process.kill()
             if reader.ident:
                 reader.join(timeout=5)
+
+
+def tool_call(
+    port: int, tool: str, arguments: dict[str, Any], *, version: str = NEW, path: str = "/mcp", **headers: str
+) -> bytes:
+    """A call as bytes on the wire: a whole HTTP request."""
+    params = {"name": tool, "arguments": arguments}
+    head = {"accept": "application/json, text/event-stream", "mcp-protocol-version": version} | headers
+    if version == NEW:
+        params["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": NEW,
+            "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        head |= {"mcp-method": "tools/call", "mcp-name": tool}
+    return post(port, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, path, **head)
+
+
+def post(port: int, message: Any, path: str = "/mcp", **headers: str) -> bytes:
+    """A JSON-RPC message as bytes on the wire."""
+    body = json.dumps(message).encode()
+    head = {"host": f"127.0.0.1:{port}", "content-type": "application/json", "content-length": str(len(body))} | headers
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in head.items())
+    return f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + body

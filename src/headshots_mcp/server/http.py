@@ -18,7 +18,9 @@ from headshots_mcp.api.client import HeadshotsClient
 from headshots_mcp.api.errors import TokenMissing
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.lookup.reader import Reader
+from headshots_mcp.server.admission import CALLS, Admission, SseAdmission
 from headshots_mcp.server.door import HostOriginMiddleware, SharedToken
+from headshots_mcp.server.places import Places
 from headshots_mcp.server.sdk import SingleResponse
 from headshots_mcp.server.tools import create_server
 from headshots_mcp.settings import Settings, bearer_token
@@ -59,6 +61,8 @@ def application(
     client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
     reader = Reader(client, timeout=settings.timeout)
     server = create_server(reader, _token_of_the_caller, image_hosts=settings.image_hosts)
+    calls = Places(CALLS)
+    server.middleware.append(SseAdmission(calls))
     routes = server.sse_app(transport_security=_NO_CHECKS_OF_THE_SDK).routes
     methods = {"/health": "GET", "/sse": "GET", "/messages/": "POST"}
     if transport == "http":
@@ -81,7 +85,6 @@ def application(
     return Starlette(
         routes=[Route("/health", _health), *routes],
         middleware=[
-            Middleware(SingleResponse),
             Middleware(HostOriginMiddleware, methods=methods, hosts=hosts, origins=settings.allowed_origins),
             # Whoever passed the gate may also read the answer.
             Middleware(
@@ -92,6 +95,8 @@ def application(
                 expose_headers=["mcp-session-id"],
             ),
             *([Middleware(SharedToken, token=shared)] if shared else []),
+            Middleware(Admission, calls=calls),
+            Middleware(SingleResponse),
         ],
         lifespan=lifespan,
     )

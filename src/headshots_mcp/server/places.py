@@ -1,0 +1,45 @@
+"""Shares among callers how much may be under way at once, so that none of them can take it all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.types import Scope
+
+
+class Places:
+    """A number of places, of which each caller may take as many as are free."""
+
+    def __init__(self, total: int) -> None:
+        self._free = total
+        self._taken = Counter[bytes]()
+
+    @contextmanager
+    def hold(self, caller: bytes, number: int = 1) -> Iterator[bool]:
+        """Hold places until the block is left; gives False, and holds none, if there are too few for this caller."""
+        if self._taken[caller] + number > self._free:
+            yield False
+            return
+        self._move(caller, number)
+        try:
+            yield True
+        finally:
+            self._move(caller, -number)
+
+    def _move(self, caller: bytes, number: int) -> None:
+        self._free -= number
+        self._taken[caller] += number
+        if not self._taken[caller]:
+            del self._taken[caller]
+
+
+def caller_of(scope: Scope) -> bytes:
+    """Tell callers apart by a digest of their token, which is not kept, or by address if they sent none."""
+    token = dict(scope["headers"]).get(b"authorization")
+    return sha256(token).digest() if token else str(scope.get("client")).encode()
