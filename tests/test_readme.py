@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from headshots_mcp.cli import EPILOG
-from headshots_mcp.lookup.tasks import Status
+from headshots_mcp.lookup.states import Status
 from headshots_mcp.sandbox import app as sandbox
 from tests.conftest import REPOSITORY, connected
 from tests.test_packaging import registry_entry

@@ -114,9 +114,9 @@ async def test_the_record_of_another_task_is_not_taken_for_the_one_asked_for(ser
 @pytest.mark.parametrize(
     "record",
     [
-        {"response": {"success": True}},
-        {"response": {"success": True, "task_id": "t"}},
-        {"id": "t", "response": {"success": True}},
+        {"response": {"status": "completed"}},
+        {"response": {"status": "completed", "task_id": "t"}},
+        {"id": "t", "response": {"status": "completed"}},
     ],
 )
 async def test_a_record_may_name_its_task_anywhere_or_nowhere(served: Served, record: dict[str, Any]) -> None:

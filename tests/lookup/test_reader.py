@@ -9,10 +9,10 @@ import anyio
 import pytest
 from starlette.responses import JSONResponse
 
-from headshots_mcp.api.errors import TokenRejected, UsedUp
+from headshots_mcp.api.errors import ServerFault, TokenRejected, UsedUp
 from headshots_mcp.api.requests import RetrieveTask
 from headshots_mcp.sandbox.app import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
-from headshots_mcp.sandbox.faults import error_answer
+from headshots_mcp.sandbox.faults import TRACE_ID, error_answer
 from tests.conftest import connected, reading, text_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ async def test_repeats_are_asked_once_and_answered_once_in_the_order_of_first_me
 async def test_items_out_of_order_repeated_or_not_asked_for_do_no_harm(served: Served) -> None:
     items = [
         {"id": "stranger"},
-        {"id": "b", "response": {"success": True}},
+        {"id": "b", "response": {"status": "completed"}},
         {},
         None,
         {"id": "a"},
@@ -80,6 +80,7 @@ async def test_a_part_that_fails_leaves_the_others_answered(served: Served) -> N
         "error": {
             "code": "used_up",
             "message": UsedUp.message,
+            "trace_id": TRACE_ID,
         },
     }
     assert last["status"] == "succeeded"
@@ -188,11 +189,10 @@ async def test_a_failed_lookup_is_one_line_of_the_log_with_code_and_trace_id(
 
 async def test_a_batch_in_which_every_item_is_an_error_is_still_an_answer(served: Served) -> None:
     error = {"code": "api_error", "message": "x"}
+    told = {"code": "api_error", "message": ServerFault.message}
     served.sandbox.script("a", [JSONResponse({"items": [{"id": "a", "error": error}]})])
     async with connected(served.base_url) as client:
         result = await client.call_tool("get_headshot_tasks", {"ids": ["a"]})
 
     assert result.structured_content is not None
-    assert result.structured_content["tasks"] == [
-        {"id": "a", "status": "unavailable", "image_urls": [], "error": error}
-    ]
+    assert result.structured_content["tasks"] == [{"id": "a", "status": "unavailable", "image_urls": [], "error": told}]

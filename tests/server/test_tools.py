@@ -68,7 +68,13 @@ async def test_the_documented_batch_is_answered_in_both_forms(served: Served) ->
     assert result.structured_content == {
         "tasks": [
             {"id": SUCCEEDED, "status": "succeeded", "image_urls": [PICTURE], "template": "male_portrait"},
-            {"id": UNKNOWN, "status": "processing", "image_urls": [], "template": "male_portrait"},
+            {
+                "id": UNKNOWN,
+                "status": "processing",
+                "image_urls": [],
+                "template": "male_portrait",
+                "created_at": "2024-11-03T12:28:02Z",
+            },
         ],
         "next_step": "1 of 2 not finished: call wait_for_headshot_tasks.",
     }

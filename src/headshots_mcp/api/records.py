@@ -127,6 +127,13 @@ class TaskRecord(_Told):
         return self.id or (self.response.task_id if self.response is not None else None)
 
     @property
+    def failure(self) -> ReceivedError | None:
+        """Why the task failed, wherever the API put it."""
+        if self.response is not None and self.response.has_error:
+            return self.response.error
+        return self.error if self.has_error else None
+
+    @property
     def is_error_body(self) -> bool:
         """Whether the API tells of an error, and nothing of a task."""
         told = self.response is not None and self.response.says_something

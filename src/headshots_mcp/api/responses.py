@@ -69,7 +69,7 @@ def _refusal(
     response: httpx2.Response, body: bytearray, received: TaskRecord | TaskRecords | None, token: str
 ) -> LookupFailed:
     """Give the error that an answer stands for; whoever answers may repeat the token where a code should be."""
-    code = _code(received.error) if received else None
+    code = code_of(received.error) if received else None
     trace_id = received.trace_id if received else None
     code, trace_id = (None if text and token in text else text for text in (code, trace_id))
     retry_after = _seconds(response.headers.get("retry-after", ""))
@@ -79,7 +79,7 @@ def _refusal(
     return failure
 
 
-def _code(error: ReceivedError | None) -> str | None:
+def code_of(error: ReceivedError | None) -> str | None:
     """Give the code of an error, which may be all there is of it."""
     if error is None:
         return None

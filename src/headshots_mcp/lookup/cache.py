@@ -33,8 +33,8 @@ class TaskCache:
         return self._tasks.get(_key(token, task_id))
 
     def remember(self, token: str, task: HeadshotTask) -> None:
-        """Keep a task if it is finished."""
-        if task.is_final:
+        """Keep a task if the API will say the same for ever, and all of it can be used."""
+        if task.is_final and not task.links_left_out:
             self._tasks[_key(token, task.id)] = task
 
 

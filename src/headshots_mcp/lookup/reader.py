@@ -12,7 +12,7 @@ from headshots_mcp.api.errors import LookupFailed, TimedOut
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.lookup.cache import TaskCache
 from headshots_mcp.lookup.single_flight import SingleFlight
-from headshots_mcp.lookup.tasks import HeadshotTask
+from headshots_mcp.lookup.tasks import HeadshotTask, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,8 @@ class Reader:
         return {id_: self._to_task(token, id_, records.get(id_)) for id_ in ids}
 
     def _to_task(self, token: str, task_id: str, record: TaskRecord | None) -> HeadshotTask:
-        task = HeadshotTask.from_record(task_id, record)
+        outcome = outcome_of(task_id, record)
+        task = HeadshotTask.unavailable(task_id, outcome) if isinstance(outcome, LookupFailed) else outcome
         self._cache.remember(token, task)
         return task
 

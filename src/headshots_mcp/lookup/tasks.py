@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import urlsplit
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from headshots_mcp.api.records import ReceivedError, ReceivedResponse
+from headshots_mcp.api.errors import LookupFailed, refusal
 from headshots_mcp.api.requests import bare_schema
+from headshots_mcp.api.responses import code_of
+from headshots_mcp.api.wording import clean
+from headshots_mcp.lookup.links import usable_links
+from headshots_mcp.lookup.states import NOT_FOUND, Status, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from headshots_mcp.api.records import TaskRecord
 
-    from headshots_mcp.api.errors import LookupFailed
-    from headshots_mcp.api.records import ReceivedImage, TaskRecord
-
-MAX_IMAGES = 100
+# A generation takes one to two minutes; one that has been running for so long has probably stopped.
+STUCK_SECONDS = 600
 # Seconds for which an unknown id may still be one so new that the API does not know it yet.
 GRACE = 9.0
-
-Status = Literal["pending", "processing", "succeeded", "failed", "not_found", "unavailable"]
-
-# Words the vendor's own SDK reads as the end of a task.
-_SUCCEEDED = {"succeeded", "success", "completed", "complete", "finished", "done"}
-_FAILED = {"failed", "failure", "error", "cancelled", "canceled", "rejected", "timeout", "expired"}
 
 
 class _Answer(BaseModel):
@@ -33,7 +29,7 @@ class _Answer(BaseModel):
 
 
 class TaskError(_Answer):
-    """Why a task failed, or why it could not be looked up."""
+    """Why a task failed, in the API's words; or why it could not be looked up, in ours."""
 
     code: str | SkipJsonSchema[None] = None
     message: str | SkipJsonSchema[None] = None
@@ -41,28 +37,46 @@ class TaskError(_Answer):
 
 
 class HeadshotTask(_Answer):
-    """One headshot task, condensed to what a model acts on."""
+    """One headshot task, condensed to what a model acts on.
+
+    The last three fields are for those who make an answer of it and are never sent: whether the API will say the same
+    for ever, how many of its links cannot be used, and whether the task ended with neither a result nor an error.
+    """
 
     id: str
     status: Status
     image_urls: Annotated[list[str], Field(description="http(s) links of the finished pictures")]
     template: str | SkipJsonSchema[None] = None
+    created_at: Annotated[
+        datetime | SkipJsonSchema[None], Field(description="When an unfinished or failed task was created")
+    ] = None
     error: TaskError | SkipJsonSchema[None] = None
-    next_step: Annotated[str | SkipJsonSchema[None], Field(description="What to do now, if anything")] = None
+    next_step: Annotated[str | SkipJsonSchema[None], Field(description="Suggested next action")] = None
+    is_final: SkipJsonSchema[Annotated[bool, Field(exclude=True)]] = False
+    links_left_out: SkipJsonSchema[Annotated[int, Field(exclude=True)]] = 0
+    ended_without_result: SkipJsonSchema[Annotated[bool, Field(exclude=True)]] = False
 
     @property
-    def is_final(self) -> bool:
-        """Whether the API will say the same for ever."""
-        return self.status in ("succeeded", "failed")
+    def is_unfinished(self) -> bool:
+        """Whether the API says that the task is still to end."""
+        return self.status in ("pending", "processing")
+
+    def age(self, now: float) -> float | None:
+        """Give the seconds since the task was created, at a Unix time; None if that is unknown."""
+        return None if self.created_at is None else max(0.0, now - self.created_at.timestamp())
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether the task is unfinished for so long, at a Unix time, that it probably never ends."""
+        return self.is_unfinished and (self.age(now) or 0.0) > STUCK_SECONDS
 
     def is_over(self, age: float) -> bool:
         """Whether waiting makes no sense any more, given the seconds for which it has been asked about."""
-        return self.is_final or (self.status == "not_found" and age >= GRACE)
+        return self.is_final or (self.status in ("succeeded", "failed", "not_found") and age >= GRACE)
 
     @classmethod
-    def unavailable(cls, task_id: str, error: LookupFailed | None) -> HeadshotTask:
-        """Say that a task could not be looked up, and why if that is known."""
-        reason = TaskError(code=error.code, message=error.message) if error else None
+    def unavailable(cls, task_id: str, error: LookupFailed) -> HeadshotTask:
+        """Say that a task could not be looked up, and why."""
+        reason = TaskError(code=error.code, message=error.message, trace_id=error.trace_id)
         return cls(id=task_id, status="unavailable", image_urls=[], error=reason)
 
     @classmethod
@@ -73,20 +87,21 @@ class HeadshotTask(_Answer):
             task_id: The id that was asked for.
             record: What the API knows about it, None for nothing.
         """
-        if record is None:
+        state = state_of(record)
+        if record is None or state is NOT_FOUND:
             return cls(id=task_id, status="not_found", image_urls=[])
-        if record.is_error_body:
-            error = _failure(record.error, record.trace_id)
-            return cls(id=task_id, status="unavailable", image_urls=[], error=error)
-        response = record.response or ReceivedResponse()
-        urls = _image_urls(response.data or [])
-        status = _status(response, has_images=bool(urls))
+        links = usable_links(record.response.links if record.response else [])
+        is_open = state.status == "failed" or not state.is_final
         return cls(
             id=task_id,
-            status=status,
-            image_urls=urls,
-            template=_clean(record.request.template if record.request else None, 64),
-            error=_failure(response.error, response.trace_id or record.trace_id) if status == "failed" else None,
+            status=state.status,
+            image_urls=links.usable,
+            template=clean(record.request.template if record.request else None, 64),
+            created_at=record.created_at.replace(microsecond=0) if record.created_at and is_open else None,
+            error=_reason(record) if state.status == "failed" else None,
+            is_final=state.is_final,
+            links_left_out=links.left_out,
+            ended_without_result=state.ended_without_result,
         )
 
 
@@ -94,48 +109,23 @@ class HeadshotTasks(_Answer):
     """Several headshot tasks, in the order they were asked for."""
 
     tasks: list[HeadshotTask]
-    next_step: Annotated[str | SkipJsonSchema[None], Field(description="What to do now, if anything")] = None
+    next_step: Annotated[str | SkipJsonSchema[None], Field(description="Suggested next action")] = None
 
 
-def _status(response: ReceivedResponse, *, has_images: bool) -> Status:
-    """Say what state a record's `response` tells of (API notes, "State of a task")."""
-    if response.success is not None:
-        return "succeeded" if response.success else "failed"
-    if has_images:
-        return "succeeded"
-    word = (response.status or "").strip().lower()
-    if word in _SUCCEEDED:
-        return "succeeded"
-    if word in _FAILED or (not word and response.error and response.error.says_something):
-        return "failed"
-    return "processing" if response.model_fields_set else "pending"
+def outcome_of(task_id: str, record: TaskRecord | None) -> HeadshotTask | LookupFailed:
+    """Give the task that a record is about, or what it says stood in the way of looking the task up."""
+    if record is not None and record.is_error_body:
+        return refusal(200, code=code_of(record.error), trace_id=record.trace_id)
+    return HeadshotTask.from_record(task_id, record)
 
 
-def _failure(error: ReceivedError | None, trace_id: str | None) -> TaskError:
-    error = error or ReceivedError()
-    return TaskError(code=_clean(error.code, 64), message=_clean(error.message, 300), trace_id=_clean(trace_id, 64))
-
-
-def _image_urls(images: Iterable[ReceivedImage]) -> list[str]:
-    """Keep what a host can show: http(s) only, in the API's order, each once."""
-    urls = (image.image_url for image in images)
-    return list(dict.fromkeys(url for url in urls if url and _is_web_address(url)))[:MAX_IMAGES]
-
-
-def _is_web_address(url: str) -> bool:
-    if len(url) > 2048 or " " in url or not url.isprintable():
-        return False
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def _clean(text: str | None, limit: int) -> str | None:
-    """Make foreign text one printable line of at most `limit` characters, or None if nothing is left."""
-    if not text:
-        return None
-    printable = "".join(character if character.isprintable() else " " for character in text[: 4 * limit])
-    line = " ".join(printable.split())
-    return (line if len(line) <= limit else line[: limit - 1] + "…") or None
+def _reason(record: TaskRecord) -> TaskError | None:
+    """Give what the API says of a failure, None if that is nothing."""
+    error = record.failure
+    trace_id = record.response.trace_id if record.response else None
+    reason = TaskError(
+        code=clean(error.code, 64) if error else None,
+        message=clean(error.message, 300) if error else None,
+        trace_id=clean(trace_id, 64) or clean(record.trace_id, 64),
+    )
+    return None if reason == TaskError() else reason

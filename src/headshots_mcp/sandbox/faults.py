@@ -157,7 +157,7 @@ _RECORDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "response": {"success": [], "status": 5, "data": {}, "error": 7},
         "trace_id": {},
     },
-    "no-pictures": _with_links,
+    "no-pictures": lambda record: _with_links(record) | {"finished_at": 1730636500.0},
     "many-pictures": lambda record: _with_links(record, *(f"https://a/{n}.png" for n in range(10_000))),
     "bad-links": lambda record: _with_links(
         record, "javascript:alert(1)", "file:///etc/passwd", "https://a/b\nc", "https://a/good.png"
