@@ -1,4 +1,4 @@
-"""What each host is told of this server, in the host's own format: the README shows it, tests compare, read and try it.
+"""What each host is told of this server, in the host's own format: docs/hosts.md shows it, tests compare and try it.
 
 Command, arguments and variables are those of the registry entry.
 """
@@ -31,6 +31,11 @@ class Host(NamedTuple):
 
     local: Block
     remote: Block
+
+    @classmethod
+    def of(cls, key: str, **remote: Any) -> Host:
+        """The blocks of a host that keeps its servers under a key, in JSON, with what it calls a remote one besides."""
+        return cls(json_block(key, LOCAL), json_block(key, {**remote, **REMOTE}))
 
 
 def in_json(value: Any, margin: str = "\n") -> str:
@@ -71,10 +76,19 @@ def codex_block(**server: Any) -> Block:
     return Block("toml", "\n".join([f"[mcp_servers.{NAME}]", *(f"{key} = {in_toml(server[key])}" for key in server)]))
 
 
-def claude_block(*words: str) -> Block:
+def line(*words: str) -> Block:
     """A line for any shell; that of Windows knows only double quotes."""
-    line = ["claude", "mcp", "add", "--scope", "user", *words]
-    return Block("sh", " ".join(f'"{word}"' if " " in word else word for word in line))
+    return Block("sh", " ".join(f'"{word}"' if " " in word else word for word in words))
+
+
+def librechat_block(**server: Any) -> Block:
+    """LibreChat is told once for all its users, so each is asked for a token."""
+    asked = {VARIABLE: {"title": "Ace Data Cloud token", "description": VARIABLES[VARIABLE]["description"]}}
+    return yaml_block({"mcpServers": {NAME: {**server, "customUserVars": asked}}})
+
+
+def opencode_block(**server: Any) -> Block:
+    return json_block("mcp", server, **{"$schema": "https://opencode.ai/config.json"})
 
 
 def link(address: str, **parameters: Any) -> str:
@@ -86,7 +100,12 @@ def compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def in_base64(value: Any) -> str:
+    return b64encode(compact(value).encode()).decode()
+
+
 NAME = "headshots"
+CLAUDE = ("claude", "mcp", "add", "--scope", "user")
 TOKEN = "your-token"
 PACKAGE = registry_entry()["packages"][0]
 VARIABLES = {variable["name"]: variable for variable in PACKAGE["environmentVariables"]}
@@ -113,42 +132,89 @@ INPUTS = [{"type": "promptString", "id": ASKED, "description": QUESTION, "passwo
 VS_CODE_LOCAL = {"type": "stdio", **LOCAL, "env": {VARIABLE: f"${{input:{ASKED}}}"}}
 VS_CODE_REMOTE = {"type": "http", "url": URL, "headers": {"Authorization": f"Bearer ${{input:{ASKED}}}"}}
 
+ASKED_IN_LIBRECHAT = f"{{{{{VARIABLE}}}}}"
+
 GENERIC = json_block("mcpServers", LOCAL)
 BRIDGED = json_block("mcpServers", BRIDGE)
 
 HOSTS = {
     "Claude Desktop": Host(GENERIC, BRIDGED),
     "Claude Code": Host(
-        claude_block(NAME, "--env", f"{VARIABLE}={TOKEN}", "--", *COMMAND),
-        claude_block("--transport", "http", NAME, URL, "--header", f"Authorization: {BEARER}"),
+        line(*CLAUDE, NAME, "--env", f"{VARIABLE}={TOKEN}", "--", *COMMAND),
+        line(*CLAUDE, "--transport", "http", NAME, URL, "--header", f"Authorization: {BEARER}"),
     ),
-    "Cursor": Host(GENERIC, json_block("mcpServers", REMOTE)),
+    "Cursor": Host.of("mcpServers"),
     "VS Code": Host(
         json_block("servers", VS_CODE_LOCAL, inputs=INPUTS),
         json_block("servers", VS_CODE_REMOTE, inputs=INPUTS),
     ),
-    "Windsurf, now Devin Desktop": Host(GENERIC, json_block("mcpServers", REMOTE)),
-    "Zed": Host(json_block("context_servers", LOCAL), json_block("context_servers", REMOTE)),
+    "Codex": Host(codex_block(**LOCAL), codex_block(url=URL, http_headers=REMOTE["headers"])),
+    "Gemini CLI": Host.of("mcpServers", type="http"),
+    "opencode": Host(
+        opencode_block(type="local", command=COMMAND, environment=LOCAL["env"]),
+        opencode_block(type="remote", **REMOTE),
+    ),
+    "Copilot CLI": Host(
+        json_block("mcpServers", {"type": "local", **LOCAL, "tools": ["*"]}),
+        json_block("mcpServers", {"type": "http", **REMOTE, "tools": ["*"]}),
+    ),
+    "Windsurf, now Devin Desktop": Host.of("mcpServers"),
+    "Zed": Host.of("context_servers"),
     "JetBrains IDEs": Host(GENERIC, BRIDGED),
-    "Cline": Host(GENERIC, json_block("mcpServers", {"type": "streamableHttp", **REMOTE})),
+    "Kiro": Host.of("mcpServers"),
+    "Amp": Host.of("amp.mcpServers"),
+    "Warp": Host.of("mcpServers"),
+    "Cline": Host.of("mcpServers", type="streamableHttp"),
     "Continue": Host(
         continue_block(**LOCAL),
         continue_block(type="streamable-http", url=URL, requestOptions={"headers": REMOTE["headers"]}),
     ),
-    "Codex": Host(codex_block(**LOCAL), codex_block(url=URL, http_headers=REMOTE["headers"])),
-    "Gemini CLI": Host(GENERIC, json_block("mcpServers", {"type": "http", **REMOTE})),
+    "LM Studio": Host.of("mcpServers"),
     "Goose": Host(
         goose_block("stdio", cmd=LOCAL["command"], args=LOCAL["args"], envs=LOCAL["env"]),
         goose_block("streamable_http", uri=URL, headers=REMOTE["headers"]),
     ),
+    "LibreChat": Host(
+        librechat_block(type="stdio", **{**LOCAL, "env": {VARIABLE: ASKED_IN_LIBRECHAT}}),
+        librechat_block(type="streamable-http", url=URL, headers={"Authorization": f"Bearer {ASKED_IN_LIBRECHAT}"}),
+    ),
+    "Open WebUI": Host.of("mcpServers", type="streamable-http"),
+    "mcporter": Host.of("mcpServers"),
+    "MCP Inspector": Host.of("mcpServers", type="streamable-http"),
 }
 
-# GitHub follows no link that begins with `cursor:` or `vscode:`; these two addresses lead there.
+# The README's one-liners.
+LINES = {
+    "Claude Code": HOSTS["Claude Code"].local,
+    "Codex": line("codex", "mcp", "add", NAME, "--env", f"{VARIABLE}={TOKEN}", "--", *COMMAND),
+    "Gemini CLI": line("gemini", "mcp", "add", "--scope", "user", "--env", f"{VARIABLE}={TOKEN}", NAME, *COMMAND),
+}
+
+# What works from a clone, before there is a release.
+CLONE = "/path/to/headshots-mcp"
+FROM_CLONE = json_block(
+    "mcpServers",
+    {
+        "command": "uv",
+        "args": ["run", "--no-dev", "--directory", CLONE, PACKAGE["identifier"]],
+        "env": {VARIABLE: TOKEN},
+    },
+)
+
+# GitHub follows no link that begins with `cursor:` or `vscode:`; these addresses lead there.
 LINKS = {
-    "add to cursor": link(
-        "https://cursor.com/en/install-mcp", name=NAME, config=b64encode(compact(LOCAL).encode()).decode()
-    ),
-    "install in vs code": link(
-        "https://vscode.dev/redirect/mcp/install", name=NAME, inputs=INPUTS, config=VS_CODE_LOCAL
+    "cursor": link("https://cursor.com/en/install-mcp", name=NAME, config=in_base64(LOCAL)),
+    "vs code": link("https://vscode.dev/redirect/mcp/install", name=NAME, inputs=INPUTS, config=VS_CODE_LOCAL),
+    "lm studio": link("https://lmstudio.ai/install-mcp", name=NAME, config=in_base64(LOCAL)),
+    "kiro": link("https://kiro.dev/launch/mcp/add", name=NAME, config=LOCAL),
+    "goose": link(
+        "https://goose-docs.ai/extension",
+        cmd=COMMAND[0],
+        arg=COMMAND[1],
+        timeout="300",
+        id=NAME,
+        name=NAME,
+        description=registry_entry()["title"],
+        env=f"{VARIABLE}={QUESTION}",
     ),
 }
