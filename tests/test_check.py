@@ -23,7 +23,6 @@ from headshots_mcp.sandbox.app import TOKEN
 from headshots_mcp.sandbox.faults import error_answer, fault_answer
 from headshots_mcp.sandbox.outcomes import OUTCOMES, simulate
 from headshots_mcp.settings import DEFAULT_BASE_URL
-from tests.conftest import REPOSITORY
 from tests.server.test_stdio import COMMAND, environment
 
 if TYPE_CHECKING:
@@ -483,9 +482,3 @@ def test_it_ends_quietly_if_nobody_reads() -> None:
         errors_ = process.stderr.read()
 
     assert (process.returncode, errors_) == (1, "")
-
-
-def test_the_readme_shows_what_it_prints(tried: dict[str, Tried]) -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    printed = tried["unknown-host"].report.as_text().split("\n\n", 1)[1]
-    assert re.sub(r"\d\.\d\d s", "0.01 s", printed) in readme

@@ -1,4 +1,7 @@
-"""What the README tells each host is what that host takes, and a server that lists its tools and answers."""
+"""What docs/hosts.md and the README tell each host is what that host takes, and a server that lists its tools.
+
+Hosts that can run here do so in tests/test_hosts.py.
+"""
 
 from __future__ import annotations
 
@@ -21,43 +24,73 @@ from mcp.client.streamable_http import streamable_http_client
 
 from headshots_mcp.sandbox.app import SUCCEEDED
 from headshots_mcp.sandbox.app import TOKEN as SANDBOX_TOKEN
-from tests.conftest import text_of
-from tests.hosts import COMMAND, GENERIC, HOSTS, LINKS, LOCAL, ORIGIN, REMOTE, TOKEN, Block, Host
+from tests.conftest import REPOSITORY, text_of
+from tests.hosts import (
+    ASKED,
+    ASKED_IN_LIBRECHAT,
+    COMMAND,
+    FROM_CLONE,
+    GENERIC,
+    HOSTS,
+    LINES,
+    LINKS,
+    LOCAL,
+    ORIGIN,
+    REMOTE,
+    TOKEN,
+    Block,
+)
 from tests.server.test_stdio import COMMAND as BUILT_COMMAND
 from tests.servers import serving
-from tests.test_readme import README
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tests.conftest import Served
 
-SET_IT_UP = README.split("\n## Set it up\n")[1].split("\n## ")[0]
+
+def page(path: str) -> str:
+    return (REPOSITORY / path).read_text(encoding="utf-8")
 
 
 def blocks(markdown: str) -> list[Block]:
     return [Block(*found) for found in re.findall(r"^```(\w*)\n(.*?)\n```$", markdown, re.MULTILINE | re.DOTALL)]
 
 
-SHOWN = {
-    name: blocks(details)
-    for name, details in re.findall(r"<summary>(.*?)</summary>\n(.*?)</details>", SET_IT_UP, re.DOTALL)
-}
+def shown(path: str) -> list[list[Block]]:
+    """The first two blocks under each heading that has two, in order: a host's local one and that for a team."""
+    sections = [blocks(section)[:2] for section in page(path).split("\n## ")[1:]]
+    return [found for found in sections if len(found) == 2]
+
+
+PAGES = ["docs/hosts.md", "docs/hosts.zh-TW.md"]
+READMES = ["README.md", "README.zh-TW.md"]
+EACH_HOST = pytest.mark.parametrize(("number", "name"), list(enumerate(HOSTS)), ids=list(HOSTS))
 
 
 def read(block: Block) -> dict[str, Any]:
     """What a host reads from its block: a command, its arguments and variables, or an address and headers."""
     (server,) = servers(LANGUAGES[block.language](block.text))
-    for key, other in {"command": "cmd", "env": "envs", "url": "uri", "headers": "http_headers"}.items():
-        server[key] = server.pop(other, server.get(key))
+    for key, others in SYNONYMS.items():
+        server[key] = next((server[other] for other in (key, *others) if other in server), None)
     if server["url"]:
         headers = server["headers"] or server["requestOptions"]["headers"]
         return {"url": server["url"], "headers": told(headers)}
+    if isinstance(server["command"], list):
+        server["command"], *server["args"] = server["command"]
     if "mcp-remote" in server["args"]:
         address, _, header = server["args"][-3:]
         header, value = header.split(":")
         return {"url": address, "headers": {header: Template(value).substitute(server["env"])}}
     return {"command": server["command"], "args": server["args"], "env": told(server["env"])}
+
+
+SYNONYMS = {
+    "command": ["cmd"],
+    "env": ["envs", "environment"],
+    "url": ["uri"],
+    "headers": ["http_headers"],
+}
 
 
 def servers(settings: Any) -> list[dict[str, Any]]:
@@ -69,8 +102,9 @@ def servers(settings: Any) -> list[dict[str, Any]]:
 
 
 def told(values: dict[str, str]) -> dict[str, str]:
-    """Values as they are once VS Code has asked for the token."""
-    return {name: value.replace("${input:acedata-token}", TOKEN) for name, value in values.items()}
+    """Values as they are once the host has asked for the token."""
+    asked = re.compile("|".join(map(re.escape, [f"${{input:{ASKED}}}", ASKED_IN_LIBRECHAT])))
+    return {name: asked.sub(TOKEN, value) for name, value in values.items()}
 
 
 def add(line: str) -> dict[str, Any]:
@@ -99,58 +133,70 @@ LANGUAGES: dict[str, Callable[[str], Any]] = {
 }
 
 
-def test_every_host_has_its_place_in_the_readme() -> None:
-    assert list(SHOWN) == list(HOSTS)
+@pytest.mark.parametrize("path", PAGES)
+@EACH_HOST
+def test_the_documentation_shows_what_the_host_takes(path: str, number: int, name: str) -> None:
+    host = HOSTS[name]
+
+    assert shown(path)[number] == [*host], f"under {name} it should show:\n\n{host.local}\n\n{host.remote}\n"
 
 
-@pytest.mark.parametrize(("name", "host"), HOSTS.items(), ids=HOSTS)
-def test_the_readme_shows_what_the_host_takes(name: str, host: Host) -> None:
-    assert SHOWN.get(name) == [*host], f"under {name} the README should show:\n\n{host.local}\n\n{host.remote}\n"
+@pytest.mark.parametrize("path", PAGES)
+def test_the_documentation_shows_no_other_host(path: str) -> None:
+    assert len(shown(path)) == len(HOSTS)
 
 
-def test_the_readme_begins_with_the_block_for_any_host() -> None:
-    assert blocks(SET_IT_UP)[0] == GENERIC, f"the first block should be:\n\n{GENERIC}\n"
+@pytest.mark.parametrize("path", READMES)
+def test_the_readme_shows_the_block_for_any_host_one_for_a_clone_and_the_one_liners(path: str) -> None:
+    readme = page(path).replace("\n> ", "\n")
+
+    for block in (FROM_CLONE, GENERIC):
+        assert str(block) in readme, f"it should show:\n\n{block}\n"
+    for line in LINES.values():
+        assert f"\n{line.text}\n" in readme, f"it should say:\n\n{line.text}\n"
 
 
-def test_the_readme_says_the_one_line_that_starts_the_server() -> None:
-    assert f"`{' '.join(COMMAND)}`" in SET_IT_UP
-
-
+@pytest.mark.parametrize("path", READMES)
 @pytest.mark.parametrize(("name", "link"), LINKS.items(), ids=LINKS)
-def test_a_badge_leads_where_it_should(name: str, link: str) -> None:
-    assert f"][{name}]" in SET_IT_UP
-    assert re.findall(rf"^\[{name}\]: (.*)$", SET_IT_UP, re.MULTILINE) == [link], f"should be:\n\n[{name}]: {link}\n"
+def test_a_button_leads_where_it_should(path: str, name: str, link: str) -> None:
+    assert f"][{name}]\n" in page(path)
+    assert f"\n[{name}]: {link}\n" in page(path), f"it should say:\n\n[{name}]: {link}\n"
 
 
-def linked(name: str) -> dict[str, str]:
-    (address,) = re.findall(rf"^\[{name}\]: (https://\S+)$", SET_IT_UP, re.MULTILINE)
-    return dict(parse_qsl(urlsplit(address).query, strict_parsing=True))
+def parameters(name: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(LINKS[name]).query, strict_parsing=True))
 
 
-def test_the_badge_for_cursor_holds_the_block_for_cursor() -> None:
-    given = linked("add to cursor")
-    server = json.loads(base64.b64decode(given["config"], validate=True))
-
-    assert {"mcpServers": {given["name"]: server}} == json.loads(SHOWN["Cursor"][0].text)
+def in_base64(text: str) -> Any:
+    return json.loads(base64.b64decode(text, validate=True))
 
 
-def test_the_badge_for_vs_code_holds_the_block_for_vs_code() -> None:
-    given = linked("install in vs code")
-    inputs, server = json.loads(given["inputs"]), json.loads(given["config"])
+def test_the_buttons_hold_what_is_in_the_blocks() -> None:
+    code = parameters("vs code")
+    goose = parameters("goose")
+    (extension,) = servers(yaml.safe_load(HOSTS["Goose"].local.text))
 
-    assert {"inputs": inputs, "servers": {given["name"]: server}} == json.loads(SHOWN["VS Code"][0].text)
+    assert in_base64(parameters("cursor")["config"]) == LOCAL
+    assert in_base64(parameters("lm studio")["config"]) == LOCAL
+    assert json.loads(parameters("kiro")["config"]) == LOCAL
+    assert json.loads(HOSTS["VS Code"].local.text) == {
+        "inputs": json.loads(code["inputs"]),
+        "servers": {code["name"]: json.loads(code["config"])},
+    }
+    assert [goose["cmd"], goose["arg"]] == [extension["cmd"], *extension["args"]]
+    assert goose["env"].partition("=")[0] in extension["envs"]
 
 
-@pytest.mark.parametrize(("name", "shown"), SHOWN.items(), ids=SHOWN)
-def test_a_host_reads_from_its_blocks_how_to_start_the_server_or_where_it_is(name: str, shown: list[Block]) -> None:
-    local, remote = shown
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_host_reads_from_its_blocks_how_to_start_the_server_or_where_it_is(name: str) -> None:
+    local, remote = HOSTS[name]
 
-    assert (name, read(local)) == (name, LOCAL)
-    assert (name, read(remote)) == (name, REMOTE)
+    assert read(local) == LOCAL
+    assert read(remote) == REMOTE
 
 
 async def test_the_server_that_the_blocks_start_lists_its_tools_and_answers(served: Served) -> None:
-    for start in distinct(read(local) for local, _ in SHOWN.values()):
+    for start in distinct(read(local) for local, _ in HOSTS.values()):
         assert [start["command"], *start["args"]][: len(COMMAND)] == COMMAND
         server = StdioServerParameters(
             command=BUILT_COMMAND[0],
@@ -162,7 +208,7 @@ async def test_the_server_that_the_blocks_start_lists_its_tools_and_answers(serv
 
 async def test_the_server_that_the_blocks_call_lists_its_tools_and_answers(served: Served) -> None:
     with serving("--transport", "http", ACEDATACLOUD_API_BASE_URL=served.base_url) as server:
-        for called in distinct(read(remote) for _, remote in SHOWN.values()):
+        for called in distinct(read(remote) for _, remote in HOSTS.values()):
             async with httpx2.AsyncClient(headers=with_a_real_token(called["headers"]), timeout=30) as http:
                 address = called["url"].replace(ORIGIN, server.origin)
                 await lists_its_tools_and_answers(Client(streamable_http_client(address, http_client=http)))

@@ -1,4 +1,4 @@
-"""Three processes behind a real nginx, both started as the README says, answer old and new clients alike."""
+"""Three processes behind a real nginx, set up as deploy/ and docs/team.md say, answer old and new clients alike."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from starlette.responses import Response
 from headshots_mcp.sandbox.app import SUCCEEDED
 from tests.conftest import REPOSITORY, text_of
 from tests.servers import serving
-from tests.test_readme import README
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -48,8 +47,9 @@ needs_nginx = pytest.mark.skipif(
 pytestmark = pytest.mark.nginx
 
 NAME = "mcp.example.com"
-(UVICORN,) = re.findall(r"^ExecStart=\S+/uvicorn (.*) --port %i (.*)$", README, re.MULTILINE)
-(CONFIGURATION,) = re.findall(r"```nginx\n(.*?)```", README, re.DOTALL)
+TEAM = (REPOSITORY / "docs" / "team.md").read_text(encoding="utf-8")
+(UVICORN,) = re.findall(r"^uvicorn (.*) --port 8001 (.*)$", TEAM, re.MULTILINE)
+CONFIGURATION = (REPOSITORY / "deploy" / "nginx.conf").read_text(encoding="utf-8")
 # What Debian's own configuration has around it.
 AROUND = """\
 daemon off;
@@ -85,7 +85,7 @@ class Team(NamedTuple):
 
 
 def uvicorn(*flags: str, **settings: str) -> Any:
-    """A process as the README's systemd unit starts it."""
+    """A process as docs/team.md starts it."""
     arguments = shlex.split(" ".join(UVICORN))
     command = [sys.executable, "-m", "uvicorn", *arguments, "--port", "0", *flags]
     return serving(command=command, listening=r"running on (http://\S+?:\d+)", HEADSHOTS_ALLOWED_HOSTS=NAME, **settings)
