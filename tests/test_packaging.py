@@ -58,7 +58,7 @@ def test_the_wheel_holds_one_top_level_package_and_its_types(wheel: Path) -> Non
 def test_links_and_pictures_of_the_readme_lead_somewhere_on_pypi_too(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         described = archive.read(f"headshots_mcp-{__version__}.dist-info/METADATA").decode()
-    links = re.findall(r"\]\(([^)]*)\)", described)
+    links = re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\"]*)", described)
 
     assert "https://raw.githubusercontent.com/headshots-mcp/headshots-mcp/main/docs/gallery.png" in links
     assert "https://github.com/headshots-mcp/headshots-mcp/blob/main/README.zh-TW.md" in links
