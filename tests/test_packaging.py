@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 UV = os.environ.get("UV")
 SCHEMA = REPOSITORY / "tests" / "schemas" / "server.schema.2025-12-11.json"
 
+PAGE = [path.name for path in (REPOSITORY / "src/headshots_mcp/server/gallery").glob("*.*") if path.suffix != ".py"]
+
 needs_uv = pytest.mark.skipif(UV is None, reason="builds with uv: run the tests by `uv run pytest`")
 
 
@@ -50,7 +52,7 @@ def test_the_wheel_holds_one_top_level_package_and_its_types(wheel: Path) -> Non
         "headshots_mcp",
         f"headshots_mcp-{__version__}.dist-info",
     }
-    assert {"headshots_mcp/py.typed", "headshots_mcp/server/gallery.html"} <= set(names)
+    assert {"headshots_mcp/py.typed", *(f"headshots_mcp/server/gallery/{name}" for name in PAGE)} <= set(names)
     assert f"headshots_mcp-{__version__}.dist-info/licenses/LICENSE" in names
 
 

@@ -1,6 +1,7 @@
 // Starts the two origins (the host's, and the app's with its CSP as a header) and a browser that knows only loopback.
+
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
-import { readFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -11,9 +12,16 @@ const here = import.meta.dirname;
 function policy({ resourceDomains = [] }) {
   const from = resourceDomains.join(" ");
   return [
-    "default-src 'none'", `script-src 'self' 'unsafe-inline' ${from}`, `style-src 'self' 'unsafe-inline' ${from}`,
-    `img-src 'self' data: ${from}`, `font-src 'self' ${from}`, `media-src 'self' data: ${from}`,
-    "connect-src 'none'", "frame-src 'none'", "object-src 'none'", "base-uri 'self'",
+    "default-src 'none'",
+    `script-src 'self' 'unsafe-inline' ${from}`,
+    `style-src 'self' 'unsafe-inline' ${from}`,
+    `img-src 'self' data: ${from}`,
+    `font-src 'self' ${from}`,
+    `media-src 'self' data: ${from}`,
+    "connect-src 'none'",
+    "frame-src 'none'",
+    "object-src 'none'",
+    "base-uri 'self'",
   ].join("; ");
 }
 
@@ -33,9 +41,11 @@ export async function startOrigins() {
   const bundle = await build({ entryPoints: [join(here, "host.js")], bundle: true, write: false, format: "iife" });
   const html = await readFile(join(here, "host.html"));
   let app;
-  const apps = await listen((_request, response) => response
-    .writeHead(200, { "content-type": "text/html; charset=utf-8", "content-security-policy": policy(app.csp) })
-    .end(app.html));
+  const apps = await listen((_request, response) =>
+    response
+      .writeHead(200, { "content-type": "text/html; charset=utf-8", "content-security-policy": policy(app.csp) })
+      .end(app.html),
+  );
   const hosts = await listen(async (request, response) => {
     if (request.method === "POST") {
       app = JSON.parse(await bodyOf(request));
@@ -48,7 +58,12 @@ export async function startOrigins() {
   });
   return {
     host: `http://localhost:${hosts.address().port}`,
-    stop() { for (const server of [apps, hosts]) { server.closeAllConnections(); server.close(); } },
+    stop() {
+      for (const server of [apps, hosts]) {
+        server.closeAllConnections();
+        server.close();
+      }
+    },
   };
 }
 
@@ -57,11 +72,22 @@ export async function startBrowser(executablePath) {
   const browser = await chromium.launch({
     executablePath,
     args: [
-      "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
       "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
     ],
     env: { ...process.env, HOME: profile },
   });
-  return { browser, async stop() { await browser.close(); await rm(profile, { recursive: true, force: true }); } };
+  return {
+    browser,
+    async stop() {
+      await browser.close();
+      await rm(profile, { recursive: true, force: true });
+    },
+  };
 }

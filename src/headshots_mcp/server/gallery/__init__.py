@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,25 @@ VENDOR_IMAGE_HOSTS = (
     "https://static.aipedias.com",
 )
 
+# Each imports only from those before it.
+_SCRIPTS = ("words", "tasks", "dom", "host", "layout", "theme", "model", "viewer", "view", "main")
+_MODULE_WORDS = re.compile(r"^(?:import [^;]+;\n|export )", re.MULTILINE)
+
+
+def page() -> str:
+    """Put the page together: a host takes one document, so style and scripts are written into it."""
+    folder = files(__name__)
+
+    def read(name: str) -> str:
+        return folder.joinpath(name).read_text(encoding="utf-8")
+
+    scripts = "\n".join(_MODULE_WORDS.sub("", read(f"{name}.js")) for name in _SCRIPTS)
+    return (
+        read("page.html")
+        .replace('<link rel="stylesheet" href="style.css">', f"<style>\n{read('style.css')}</style>")
+        .replace('<script type="module" src="main.js"></script>', f'<script type="module">\n{scripts}</script>')
+    )
+
 
 def gallery(image_hosts: Iterable[str] = ()) -> Apps:
     """Give the extension that serves the page.
@@ -33,7 +53,7 @@ def gallery(image_hosts: Iterable[str] = ()) -> Apps:
     apps = Apps()
     apps.add_html_resource(
         URI,
-        files("headshots_mcp.server").joinpath("gallery.html").read_text(encoding="utf-8"),
+        page(),
         name="headshots-gallery",
         title="Headshots gallery",
         description="Shows headshot tasks and their pictures; for hosts with MCP Apps.",

@@ -1,0 +1,60 @@
+// What the model is told of what happens on the page: tasks that have gone on, and the user's choice.
+
+import { canTellModel, sayInChat, tellModel } from "./host.js";
+import { tasks } from "./tasks.js";
+
+const known = new Map(); // the status of each task as the model has it from the tools
+const choices = new Map(); // for each task the picture that was chosen, and the sentence that says so
+let last = "";
+
+export function modelKnows(found) {
+  for (const { id, status } of found) known.set(id, status);
+}
+
+export const isChosen = ({ id }, { number }) => choices.get(id)?.number === number;
+
+// Says what the page has found since; each time in whole, for what is said replaces what was said before.
+export async function tellNews() {
+  const said = report();
+  if (!canTellModel() || said === last) return;
+  last = said;
+  await tellModel(said).catch(() => undefined); // nobody asked for it, so nobody need hear that it failed
+}
+
+// Passes a choice on; says whether the model gets it only with what the user says next.
+export async function choose(task, picture) {
+  const { number, url } = picture;
+  const sentence = `The user chose picture ${number} of ${task.count} of task ${task.id}, link ${url}`;
+  const before = choices.get(task.id);
+  choices.set(task.id, { number, sentence });
+  try {
+    return await passOn(sentence, report());
+  } catch (error) {
+    if (before) choices.set(task.id, before);
+    else choices.delete(task.id);
+    throw error;
+  }
+}
+
+async function passOn(sentence, said) {
+  if (!canTellModel()) {
+    await sayInChat(sentence);
+    return false;
+  }
+  await tellModel(said);
+  last = said;
+  return true;
+}
+
+function report() {
+  const news = [...tasks.values()].filter(({ id, status }) => known.get(id) !== status);
+  const lines = news.flatMap((task) => [lineOf(task), ...task.pictures.map(({ url }) => url)]);
+  const found = lines.length ? ["The gallery has looked again:", ...lines] : [];
+  return [...found, ...[...choices.values()].map(({ sentence }) => sentence)].join("\n");
+}
+
+function lineOf({ id, status, template, error }) {
+  const about = template && ` (${template})`;
+  const reason = error.message && `: “${error.message.replaceAll("”", "'")}”`;
+  return `${id} ${status}${about}${reason}`;
+}

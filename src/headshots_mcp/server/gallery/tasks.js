@@ -1,0 +1,89 @@
+// What a tool's answer says of tasks: read from its structured content or, where a host keeps that back, from its text.
+
+const STATUSES = ["pending", "processing", "succeeded", "failed", "not_found", "unavailable"];
+const STUCK_AFTER = 10 * 60_000; // milliseconds
+const CLOCKS_DIFFER = 5 * 60_000; // milliseconds by which the clock here may be behind
+const LONGEST_LINE = 3000; // characters; no line of the server's is as long
+
+// Those on the page by their ids, in the order asked for.
+export const tasks = new Map();
+
+export const text = (given) => (typeof given === "string" ? given : "");
+export const object = (given) => (given !== null && typeof given === "object" ? given : {});
+export const list = (given) => (Array.isArray(given) ? given : []);
+
+export function taskOf(given) {
+  const { id, status, template, image_urls: links, error, created_at: created } = given;
+  const pictures = list(links)
+    .map((link, index) => ({ number: index + 1, url: webAddress(link) }))
+    .filter(({ url }, index, all) => url && all.findIndex((other) => other.url === url) === index);
+  return {
+    id,
+    status: STATUSES.includes(status) || status === "asking" ? status : "unavailable",
+    template: text(template).slice(0, 100),
+    pictures,
+    count: list(links).length,
+    created: Date.parse(text(created)),
+    error: {
+      message: clip(error, "message", 1000),
+      code: clip(error, "code", 100),
+      trace: clip(error, "trace_id", 100),
+    },
+  };
+}
+
+const clip = (given, name, length) => text(object(given)[name]).slice(0, length);
+
+function webAddress(given) {
+  return /^https?:\/\//i.test(text(given)) && URL.canParse(given) ? new URL(given).href : "";
+}
+
+export const isUnfinished = ({ status }) => status === "pending" || status === "processing";
+export const isFinal = ({ status }) => status === "succeeded" || status === "failed";
+
+// Milliseconds for which an unfinished task has been running; undefined where nobody knows.
+export function age(task, now = Date.now()) {
+  const passed = now - task.created;
+  return isUnfinished(task) && passed > -CLOCKS_DIFFER ? Math.max(passed, 0) : undefined;
+}
+
+export const isStuck = (task) => age(task) > STUCK_AFTER;
+
+export const textOf = (result) =>
+  list(result.content)
+    .map((block) => text(object(block).text))
+    .join("\n");
+
+// Gives the tasks of an answer; `announced` has the ids that were asked for.
+export function tasksOf(result, announced) {
+  if (result.isError) return [];
+  const given = object(result.structuredContent);
+  const listed = Array.isArray(given.tasks) ? given.tasks : [given];
+  const found = listed.map(object).filter(({ id }) => text(id));
+  return (found.length ? found : tasksInText(textOf(result), announced)).map(taskOf);
+}
+
+// A line a task, `ID status (template): “message” (code, trace id …)`, then its links, one a line; others say other things.
+const LINE =
+  /^(.{1,128}?) (pending|processing|succeeded|failed|not_found|unavailable)(?: \(([^(),]{0,100})\))?(?::? (.+))?$/u;
+const REASON = /^(?:[“'](.+)[”'] ?)?(?:\(([^()]+)\))?$/u;
+
+function tasksInText(said, announced) {
+  const found = [];
+  for (const given of said.split(/[\r\n\u2028\u2029]+/)) {
+    const [, id, status, template, reason] = (given.length <= LONGEST_LINE && LINE.exec(given)) || [];
+    if (id && (announced.has(id) || !/\s/.test(id))) {
+      found.push({ id, status, template, image_urls: [], error: reasonIn(reason) });
+    } else if (webAddress(given)) {
+      found.at(-1)?.image_urls.push(given);
+    }
+  }
+  return found;
+}
+
+function reasonIn(said) {
+  const [, message, details] = REASON.exec(text(said)) ?? [undefined, said];
+  const parts = text(details).split(", ");
+  const trace = parts.find((part) => part.startsWith("trace id "));
+  return { message, code: parts.find((part) => part !== trace), trace_id: trace?.slice("trace id ".length) };
+}
