@@ -49,7 +49,7 @@ ALL: dict[str, Expected] = {
     "good": Expected(0, GOOD, GOOD, GOOD),
     "plain-http": Expected(0, GOOD, "not used", GOOD),
     "bad-setting": Expected(2, NOT_KNOWN, NOT_KNOWN, BAD, None, "ACEDATACLOUD_API_TOKEN is not a token"),
-    "bad-proxy": Expected(2, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, None, errors.ClientNotUsable.message),
+    "bad-proxy": Expected(2, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, None, "HTTPS_PROXY is not the URL of a proxy"),
     "unknown-host": Expected(1, BAD, NOT_KNOWN, NOT_KNOWN, "the host name was not found", OUT_OF_REACH),
     "refused": Expected(1, BAD, NOT_KNOWN, NOT_KNOWN, "the connection was refused", OUT_OF_REACH),
     "proxy-refused": Expected(1, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, "the connection was refused", OUT_OF_REACH),
@@ -373,7 +373,7 @@ async def test_where_nobody_is_at_the_default_address_the_network_is_in_doubt_no
 async def test_a_handshake_that_nobody_answers_is_told_as_silence(
     silent_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "CONNECT_TIMEOUT", 0.1)
+    monkeypatch.setattr(client, "CONNECT_TIMEOUT_SECONDS", 0.1)
     report = await checked(f"https://127.0.0.1:{silent_port}")
 
     assert (report.cause, report.advice) == ("no answer in time", [errors.Unreachable.message])

@@ -34,6 +34,7 @@ from headshots_mcp.api.errors import (
     TokenRejected,
     Unreachable,
     UsedUp,
+    origins,
 )
 from headshots_mcp.api.requests import RetrieveTasks
 from headshots_mcp.settings import DEFAULT_BASE_URL, LOOPBACK, Settings, one_line, read_settings
@@ -199,7 +200,7 @@ class Lookup:
 
     async def _follow(self, event: str, info: Mapping[str, Any]) -> None:
         """Note whom HTTPX2 connects to, what a proxy says, and when all is ready for the request itself."""
-        if event == "connection.connect_tcp.started":
+        if event.endswith("connect_tcp.started"):
             default_port = 443 if self._api.scheme == "https" else 80
             if (info["host"], info["port"]) != (self._api.hostname, self._api.port or default_port):
                 self.proxy = f"{info['host']}:{info['port']}"
@@ -240,7 +241,7 @@ class Lookup:
     @property
     def cause(self) -> str | None:
         """What stood in the way of an answer."""
-        for error in _chain(self.error):
+        for error in origins(self.error):
             if isinstance(error, ssl.SSLCertVerificationError):
                 return error.verify_message
             for kind, words in _CAUSES.items():
@@ -279,14 +280,6 @@ def _certificates(settings: Settings, environment: Mapping[str, str]) -> dict[st
     if settings.base_url.lower().startswith("http:"):
         file = directory = None
     return {"ssl_cert_file": file, "ssl_cert_dir": None if file else directory}
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Give an error, what it came from, and so on; httpcore keeps that as an argument."""
-    while error:
-        yield error
-        origins = (error.__cause__, *getattr(error, "exceptions", ()), *error.args)
-        error = next((origin for origin in origins if isinstance(origin, BaseException)), None)
 
 
 def _row(labelled: tuple[str, str]) -> str:

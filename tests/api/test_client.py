@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -11,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from headshots_mcp import __version__
 from headshots_mcp.api.client import HeadshotsClient
-from headshots_mcp.api.errors import ClientNotUsable, TimedOut, TokenRejected
+from headshots_mcp.api.errors import AnswerNotUnderstood, ClientNotUsable, TimedOut, TokenRejected
 from headshots_mcp.api.requests import RetrieveTask
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, UNKNOWN
 from tests.conftest import connected, documented, text_of
@@ -32,7 +31,6 @@ async def test_one_task_is_asked_for_with_the_documented_body_and_headers(served
         "accept": "application/json",
         "accept-encoding": "identity",
         "authorization": f"Bearer {TOKEN}",
-        "connection": "keep-alive",
         "content-length": "",
         "content-type": "application/json",
         "host": "",
@@ -56,40 +54,19 @@ async def test_all_lookups_share_one_connection(served: Served) -> None:
     assert (len(served.sandbox.requests), served.sandbox.connections) == (10, 1)
 
 
-async def test_idle_connections_outlive_the_pauses_of_polling_and_new_ones_are_not_waited_for_long() -> None:
-    client = HeadshotsClient("http://127.0.0.1:9")
-
-    assert client._http.timeout.connect == 5
-    assert client._http._transport._pool._keepalive_expiry >= 60  # type: ignore[attr-defined]
-    await client._http.aclose()
-
-
-async def test_a_client_that_was_never_asked_closes_without_ever_having_opened() -> None:
-    async with HeadshotsClient("http://127.0.0.1:9") as client:
-        pass
-
-    assert client._made is None
-
-
-async def test_a_client_warmed_up_is_made_and_has_sent_nothing(served: Served) -> None:
+async def test_warming_up_sends_nothing(served: Served) -> None:
     async with HeadshotsClient(served.base_url) as client:
         await client.warm_up()
-        made = client._made
-        await client.retrieve(RetrieveTask(id=UNKNOWN), TOKEN)
 
-    assert made is not None
-    assert client._made is made
-    assert len(served.bodies) == 1
+    assert (served.sandbox.connections, served.bodies) == (0, [])
 
 
-async def test_warming_up_is_quiet_where_no_client_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_warming_up_is_quiet_where_the_environment_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/at/all.pem")
-    async with HeadshotsClient("http://127.0.0.1:9") as client:
+    async with HeadshotsClient("https://127.0.0.1:9") as client:
         await client.warm_up()
         with pytest.raises(ClientNotUsable):
             await client.retrieve(RetrieveTask(id=UNKNOWN), TOKEN)
-
-    assert client._made is None
 
 
 async def test_cookies_of_one_call_do_not_ride_on_the_next(served: Served) -> None:
@@ -113,18 +90,33 @@ async def test_the_record_of_another_task_is_not_taken_for_the_one_asked_for(ser
 
 @pytest.mark.parametrize(
     "record",
-    [
-        {"response": {"status": "completed"}},
-        {"response": {"status": "completed", "task_id": "t"}},
-        {"id": "t", "response": {"status": "completed"}},
-    ],
+    [{"response": {"status": "completed", "task_id": "t"}}, {"id": "t", "response": {"status": "completed"}}],
 )
-async def test_a_record_may_name_its_task_anywhere_or_nowhere(served: Served, record: dict[str, Any]) -> None:
+async def test_a_record_may_name_its_task_in_two_places(served: Served, record: dict[str, Any]) -> None:
     served.sandbox.script("t", [JSONResponse(record)])
     async with connected(served.base_url) as client:
         result = await client.call_tool("get_headshot_task", {"id": "t"})
 
     assert text_of(result).splitlines()[0] == "t succeeded"
+
+
+async def test_a_record_that_names_no_task_is_not_taken_for_the_one_asked_for(served: Served) -> None:
+    served.sandbox.script("t", [JSONResponse({"response": {"success": True}})])
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_task", {"id": "t"})
+
+    assert text_of(result) == AnswerNotUnderstood.message
+
+
+@pytest.mark.parametrize(
+    "items", [[{"id": "another"}], [{"id": "another"}, {"id": "one more"}, {}], [{"response": {}}]]
+)
+async def test_a_batch_of_nothing_but_other_tasks_is_no_answer(served: Served, items: list[dict[str, str]]) -> None:
+    served.sandbox.script("t", [JSONResponse({"items": items})])
+    async with connected(served.base_url) as client:
+        result = await client.call_tool("get_headshot_tasks", {"ids": ["t", "u"]})
+
+    assert text_of(result) == "The API answered with other tasks than those asked for. Try again."
 
 
 async def test_nothing_is_sent_without_a_token(served: Served) -> None:
@@ -156,49 +148,6 @@ async def test_an_api_that_says_nothing_is_given_up_in_time(silent_port: int) ->
         result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
 
     assert text_of(result) == TimedOut.message
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "said"),
-    [
-        ("ALL_PROXY", "gopher://127.0.0.1:9", ClientNotUsable.message),
-        ("HTTP_PROXY", "gopher://127.0.0.1:9", ClientNotUsable.message),
-        ("HTTPS_PROXY", "http://user:s3cret/x@127.0.0.1:9", ClientNotUsable.message),
-        ("ALL_PROXY", "socks5://user:s3cret@127.0.0.1:9", ClientNotUsable.message_about_socks),
-        ("SSL_CERT_FILE", "/nowhere/certificates.pem", ClientNotUsable.message_about_certificates),
-        ("SSL_CERT_FILE", __file__, ClientNotUsable.message_about_certificates),
-        ("SSL_CERT_FILE", str(Path(__file__).parent), ClientNotUsable.message_about_certificates),
-    ],
-)
-async def test_an_environment_no_client_can_be_made_with_is_explained(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variable: str, value: str, said: str
-) -> None:
-    monkeypatch.setenv(variable, value)
-    async with connected("https://127.0.0.1:9") as client:
-        result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
-
-    assert text_of(result) == said
-    assert "s3cret" not in caplog.text
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
-    served: Served, monkeypatch: pytest.MonkeyPatch, host: str
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    async with connected(served.base_url.replace("127.0.0.1", host)) as client:
-        result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
-
-    assert not result.is_error
-
-
-async def test_nor_for_what_is_on_its_ipv6_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    async with HeadshotsClient("http://[::1]:9") as client:
-        direct = client._http._transport_for_url(httpx2.URL("http://[::1]:9"))
-        proxied = client._http._transport_for_url(httpx2.URL("http://api.invalid"))
-
-    assert (direct is client._http._transport, proxied is client._http._transport) == (True, False)
 
 
 async def test_another_transport_can_carry_the_requests(served: Served) -> None:

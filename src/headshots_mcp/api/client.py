@@ -1,64 +1,75 @@
-"""The API's one endpoint, `POST /headshots/tasks`: send, cap and parse, over one HTTP client."""
+"""The API's one endpoint, `POST /headshots/tasks`, for many callers at once."""
 
 from __future__ import annotations
 
-import threading
-from contextlib import suppress
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+import os
+import ssl
+from contextlib import aclosing, suppress
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+import httpx2
 
 from headshots_mcp import NAME, __version__
+from headshots_mcp.api.connections import Connections
 from headshots_mcp.api.errors import (
     AnswerNotUnderstood,
     CertificateRefused,
-    ClientNotUsable,
     NoSuchApi,
     NotFound,
     PlatformToken,
     TimedOut,
     Unreachable,
+    origins,
 )
-from headshots_mcp.api.records import TaskRecord
-from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
+from headshots_mcp.api.limiter import FairLimiter
+from headshots_mcp.api.once import Once
+from headshots_mcp.api.records import TaskRecord, TaskRecords
 from headshots_mcp.api.responses import MAX_BATCH_BODY, MAX_BODY, TASK, TASKS, parse_response, read_body
 from headshots_mcp.api.retry import retrying
-from headshots_mcp.settings import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
-    import httpx2
-    from pydantic import TypeAdapter
     from typing_extensions import Self
 
-    from headshots_mcp.api.responses import A
+    from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 
     Trace = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
+T = TypeVar("T")
 
 PATH = "/headshots/tasks"
-CONNECT_TIMEOUT = 5.0
-SILENCE_TIMEOUT = 10.0
-# Longer than the pauses of somebody who polls; httpx2's own 5 s would mean a new connection for most looks.
-KEEPALIVE = 90.0
+CONNECT_TIMEOUT_SECONDS = 5.0
+SILENCE_TIMEOUT_SECONDS = 10.0
 ATTEMPTS = 4
+# Requests under way at once, of all callers together.
+PLACES = 128
+
+_HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": "identity",
+    "content-type": "application/json",
+    "user-agent": f"{NAME}/{__version__}",
+}
 
 
 class HeadshotsClient:
     """Asks the API for tasks; make one per process and share it, for it holds the connections.
 
-    The token is an argument of each call, so that one client can serve many callers. A call that fails in a
-    way that may pass is tried again, as long as the cancel scope around it has time left (DESIGN: retry).
+    The token is an argument of each call, so that one client can serve many callers; they share what may be under
+    way at once, and no connection. A call that fails in a way that may pass is tried again, as long as the cancel
+    scope around it has time left.
     """
 
     def __init__(
         self,
         base_url: str,
         *,
-        silence_timeout: float = SILENCE_TIMEOUT,
+        silence_timeout: float = SILENCE_TIMEOUT_SECONDS,
         attempts: int = ATTEMPTS,
         trace: Trace | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
@@ -72,13 +83,15 @@ class HeadshotsClient:
             trace: Is told how far each request has come (HTTPX2, "Request Extensions").
             transport: What carries the requests, if not the network.
         """
-        self._base_url = base_url
+        self._url = base_url + PATH
         self._silence_timeout = silence_timeout
         self._attempts = attempts
-        self._extensions = {"trace": trace} if trace else {}
+        timeouts = httpx2.Timeout(silence_timeout, connect=CONNECT_TIMEOUT_SECONDS, pool=None)
+        self._extensions = {"timeout": timeouts.as_dict(), **({"trace": trace} if trace else {})}
         self._transport = transport
-        self._made: httpx2.AsyncClient | None = None
-        self._making = threading.Lock()
+        self._network = Once(partial(_find_network, self._url))
+        self._connections = Connections(self._connect)
+        self._limiter = FairLimiter(PLACES)
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,16 +99,15 @@ class HeadshotsClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._made:
-            await self._made.aclose()
+        await self._connections.aclose()
 
     async def warm_up(self) -> None:
-        """Make what the first call needs, in a thread, for reading a hundred certificates takes a while.
+        """Make what the first call needs, so that it need not wait for that.
 
         Nothing is sent. Never fails: what stands in the way, the first call says better.
         """
         with suppress(Exception):
-            await anyio.to_thread.run_sync(lambda: self._http)
+            await self._network.get()
 
     async def retrieve(self, request: RetrieveTask, token: str) -> TaskRecord | None:
         """Ask for one task.
@@ -114,17 +126,13 @@ class HeadshotsClient:
         return body if record else None
 
     async def _one(self, request: RetrieveTask, token: str) -> tuple[TaskRecord | None, bytearray]:
-        try:
-            record, body = await self._ask(request, token, TASK)
-        except NotFound:
-            return None, bytearray()
-        if record is None:
-            return None, bytearray()
-        if not record.is_record:
-            raise AnswerNotUnderstood
-        if record.task_id not in (None, request.id):
-            raise AnswerNotUnderstood("The API answered with another task than the one asked for. Try again.")
-        return record, body
+        def read(response: httpx2.Response, body: bytearray) -> tuple[TaskRecord | None, bytearray]:
+            try:
+                return _the_one(request, parse_response(response, body, TASK, token)), body
+            except NotFound:
+                return None, body
+
+        return await self._ask(request, token, read, MAX_BODY)
 
     async def retrieve_batch(self, request: RetrieveTasks, token: str) -> dict[str, TaskRecord]:
         """Ask for several tasks in one request.
@@ -135,76 +143,86 @@ class HeadshotsClient:
         Raises:
             LookupFailed: One of its kinds, for anything that is not an answer.
         """
-        try:
-            records, _ = await self._ask(request, token, TASKS)
-        except NotFound as error:
-            raise NoSuchApi(status=error.status, code=error.code, trace_id=error.trace_id) from error
-        if records is None or records.items is None:
-            raise AnswerNotUnderstood
-        asked, found = set(request.ids), dict[str, TaskRecord]()
-        for record in records.items:
-            if (task_id := record.task_id) in asked and (record.response or task_id not in found):
-                found[task_id] = record
-        return found
+
+        def read(response: httpx2.Response, body: bytearray) -> dict[str, TaskRecord]:
+            try:
+                return _those(request, parse_response(response, body, TASKS, token))
+            except NotFound as error:
+                raise NoSuchApi(status=error.status, code=error.code, trace_id=error.trace_id) from error
+
+        return await self._ask(request, token, read, MAX_BATCH_BODY)
 
     async def _ask(
-        self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
-    ) -> tuple[A | None, bytearray]:
+        self,
+        request: RetrieveTask | RetrieveTasks,
+        token: str,
+        read: Callable[[httpx2.Response, bytearray], T],
+        limit: int,
+    ) -> T:
+        """Send a request, again where that may help, and read what comes back, at most `limit` bytes."""
         if token.lower().startswith(PlatformToken.prefix):
             raise PlatformToken
-        return await retrying(self._attempts, lambda: self._attempt(request, token, answer))
+        caller = sha256(token.encode()).digest()
+        headers = _HEADERS | {"authorization": f"Bearer {token}"}
+        body = request.model_dump_json()
 
-    async def _attempt(
-        self, request: RetrieveTask | RetrieveTasks, token: str, answer: TypeAdapter[A | None]
-    ) -> tuple[A | None, bytearray]:
-        import httpx2  # noqa: PLC0415 -- see _make
+        async def attempt() -> T:
+            sent = httpx2.Request("POST", self._url, headers=headers, content=body, extensions=self._extensions)
+            async with (
+                self._limiter.place(caller, within=self._patience()),
+                self._connections.lend(caller) as connection,
+            ):
+                return read(*await _exchange(connection, sent, limit))
 
-        try:
-            async with self._http.stream(
-                "POST",
-                self._base_url + PATH,
-                content=request.model_dump_json(),
-                headers={"authorization": f"Bearer {token}"},
-                extensions=self._extensions,
-            ) as response:
-                body = await read_body(response, MAX_BODY if isinstance(request, RetrieveTask) else MAX_BATCH_BODY)
-        except (httpx2.ReadTimeout, httpx2.WriteTimeout) as error:
-            raise TimedOut from error
-        except httpx2.RequestError as error:
-            raise (CertificateRefused if "CERTIFICATE_VERIFY" in str(error) else Unreachable) from error
-        return parse_response(response, body, answer, token), body
+        return await retrying(self._attempts, attempt)
 
-    @property
-    def _http(self) -> httpx2.AsyncClient:
-        """The HTTP client, made at the first call unless that was done before; who comes meanwhile waits for it."""
-        with self._making:
-            self._made = self._made or self._make()
-            return self._made
+    def _patience(self) -> float:
+        """Seconds to wait for a place: as for the API, and never so long that no time is left for an answer."""
+        return min(self._silence_timeout, (anyio.current_effective_deadline() - anyio.current_time()) / 2)
 
-    def _make(self) -> httpx2.AsyncClient:
-        import httpx2  # noqa: PLC0415 -- listing the tools need not wait for it
+    async def _connect(self) -> httpx2.AsyncBaseTransport:
+        return self._transport or (await self._network.get())()
 
-        try:
-            return httpx2.AsyncClient(
-                headers={
-                    "accept": "application/json",
-                    "accept-encoding": "identity",
-                    "content-type": "application/json",
-                    "user-agent": f"{NAME}/{__version__}",
-                },
-                # Callers share this client: a cookie set for one must not ride on another's request.
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                # httpx2 looks at every idle connection before each request: more of them cost more than they save.
-                limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE),
-                # A proxy is for the world outside; the sandbox is on this machine.
-                mounts={f"all://{name}": None for name in LOOPBACK},
-                timeout=httpx2.Timeout(self._silence_timeout, connect=CONNECT_TIMEOUT, pool=None),
-                transport=self._transport,
-            )
-        # Their texts quote the settings, and a proxy's address may hold a password.
-        except ImportError:
-            raise ClientNotUsable(ClientNotUsable.message_about_socks) from None
-        except OSError:
-            raise ClientNotUsable(ClientNotUsable.message_about_certificates) from None
-        except (ValueError, httpx2.InvalidURL):
-            raise ClientNotUsable from None
+
+def _find_network(url: str) -> Callable[[], httpx2.AsyncBaseTransport]:
+    """Give what opens connections for a URL; all that takes its time is done before."""
+    from headshots_mcp.api.route import find_route  # noqa: PLC0415 -- in the thread that calls this
+    from headshots_mcp.api.transport import Connection  # noqa: PLC0415
+
+    return partial(Connection, find_route(url, os.environ))
+
+
+async def _exchange(
+    connection: httpx2.AsyncBaseTransport, sent: httpx2.Request, limit: int
+) -> tuple[httpx2.Response, bytearray]:
+    """Send a request and read the response."""
+    try:
+        async with aclosing(await connection.handle_async_request(sent)) as response:
+            return response, await read_body(response, limit)
+    except (httpx2.ReadTimeout, httpx2.WriteTimeout) as error:
+        raise TimedOut from error
+    except httpx2.RequestError as error:
+        untrusted = any(isinstance(origin, ssl.SSLCertVerificationError) for origin in origins(error))
+        raise (CertificateRefused if untrusted else Unreachable) from error
+
+
+def _the_one(request: RetrieveTask, record: TaskRecord | None) -> TaskRecord | None:
+    """Check that a record is about the task that was asked for."""
+    if record is None or record.task_id == request.id:
+        return record
+    if record.task_id is None:
+        raise AnswerNotUnderstood
+    raise AnswerNotUnderstood("The API answered with another task than the one asked for. Try again.")
+
+
+def _those(request: RetrieveTasks, records: TaskRecords | None) -> dict[str, TaskRecord]:
+    """Choose the records of the tasks that were asked for; if there are only others, this is no answer to that."""
+    if records is None or records.items is None:
+        raise AnswerNotUnderstood
+    asked, found = set(request.ids), dict[str, TaskRecord]()
+    for record in records.items:
+        if (task_id := record.task_id) in asked and (record.response or task_id not in found):
+            found[task_id] = record
+    if not found and any(record.is_record for record in records.items):
+        raise AnswerNotUnderstood("The API answered with other tasks than those asked for. Try again.")
+    return found

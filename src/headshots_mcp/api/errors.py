@@ -33,9 +33,12 @@ A code counts more than the HTTP status it comes with, for the two do not always
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from headshots_mcp.api.wording import identifier, try_again
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TOKENS = "platform.acedata.cloud/console/applications"
 CREDIT = "platform.acedata.cloud/console/coin"
@@ -293,18 +296,15 @@ class CertificateRefused(LookupFailed):
 
 
 class ClientNotUsable(LookupFailed):
-    """No HTTP client can be made with what this machine's environment says."""
+    """A variable of this machine's environment that matters for requests cannot work, so nothing was sent."""
 
-    message = (
-        "Invalid proxy settings. Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in this server's environment, "
-        "then restart the server."
-    )
-    message_about_socks: ClassVar[str] = (
-        "A SOCKS proxy is set, but SOCKS support is not installed. Start the server as "
-        "`uvx --with socksio headshots-mcp`, or set an HTTP proxy in ALL_PROXY, HTTPS_PROXY and HTTP_PROXY."
+    message = "The proxy or certificate settings of this server's environment cannot work."
+    message_about_proxy: ClassVar[str] = (
+        "{} is not the URL of a proxy: it needs http://, https:// or socks5:// and a host. Correct it in this "
+        "server's environment, then restart the server."
     )
     message_about_certificates: ClassVar[str] = (
-        "SSL_CERT_FILE is not a readable file of certificates. Correct it in this server's environment, "
+        "{} does not lead to certificates that can be read. Correct it in this server's environment, "
         "then restart the server."
     )
 
@@ -337,3 +337,11 @@ def refusal(
     by_status = _BY_STATUS.get(status, UnknownFault if status >= 500 else AnswerNotUnderstood)
     kind = _BY_CODE.get(code or "", by_status)
     return kind(status=status, code=code, trace_id=trace_id, retry_after=retry_after)
+
+
+def origins(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error, what it came from, and so on; HTTPCore2 keeps that as an argument."""
+    while error:
+        yield error
+        found = (error.__cause__, *getattr(error, "exceptions", ()), *error.args)
+        error = next((origin for origin in found if isinstance(origin, BaseException)), None)

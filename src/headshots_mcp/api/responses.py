@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import aclosing
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -25,21 +26,32 @@ MAX_BODY = 10 * 1024 * 1024
 MAX_BATCH_BODY = 5 * 1024 * 1024
 # A few bytes of JSON can become a kilobyte of objects; commas tell how many there are before any is made.
 MAX_COMMAS = 100_000
+# Parts that must be of some size, in bytes on average, once there are many: each costs time of its own.
+MANY_PARTS, SMALL_PART = 1_000, 64
 
 
 TASK: TypeAdapter[TaskRecord | None] = TypeAdapter(TaskRecord | None)
 TASKS: TypeAdapter[TaskRecords | None] = TypeAdapter(TaskRecords | None)
 
 
+def is_dust(parts: int, size: int) -> bool:
+    """Tell whether so many small parts have come, with so little in all, that they only keep a lookup busy."""
+    return parts > MANY_PARTS and size < SMALL_PART * parts
+
+
 async def read_body(response: httpx2.Response, limit: int) -> bytearray:
     """Read the body as it comes, and no more of it than an answer can have."""
     if response.headers.get("content-encoding", "identity") != "identity":
         raise AnswerNotUnderstood(status=response.status_code)
-    body = bytearray()
-    async for part in response.aiter_raw():
-        body += part
-        if len(body) > limit:
-            break
+    body, parts = bytearray(), 0
+    async with aclosing(response.aiter_raw()) as received:
+        async for part in received:
+            body += part
+            parts += 1
+            if len(body) > limit or is_dust(parts, len(body)):
+                break
+    if is_dust(parts, len(body)):
+        raise AnswerNotUnderstood(status=response.status_code)
     if len(body) > limit or body.count(b",") > MAX_COMMAS:
         raise AnswerNotUnderstood("The API's answer was too long to be one.", status=response.status_code)
     return body

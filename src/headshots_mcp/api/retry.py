@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from headshots_mcp.api.errors import LookupFailed, Transient
+from headshots_mcp.api.errors import LookupFailed, ServerBusy, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,7 +44,8 @@ async def retrying(attempts: int, call: Callable[[], Awaitable[T]]) -> T:
                 raise _most_telling(failures) from None
             raise
         pause = failures[-1].retry_after or _backoff(len(failures))
-        if len(failures) == attempts or anyio.current_time() + pause >= deadline:
+        has_time = anyio.current_time() + pause < deadline
+        if len(failures) == attempts or not has_time or isinstance(failures[-1], ServerBusy):
             raise _most_telling(failures)
         _log_retry(failures[-1], pause)
         await anyio.sleep(pause)

@@ -112,7 +112,11 @@ def _changes(outcome: str, closed: int) -> dict[str, str]:
     """Give what is set otherwise than where all is good."""
     changes = {
         "bad-setting": {"ACEDATACLOUD_API_TOKEN": "${ACEDATACLOUD_API_TOKEN}"},
-        "bad-proxy": {"https_proxy": "gopher://127.0.0.1:70", "no_proxy": ""},
+        "bad-proxy": {
+            "ACEDATACLOUD_API_BASE_URL": _UNKNOWN_HOST,
+            "https_proxy": "gopher://127.0.0.1:70",
+            "no_proxy": "",
+        },
         "unknown-host": {"ACEDATACLOUD_API_BASE_URL": _UNKNOWN_HOST},
         # Windows tries a closed port for two seconds before it gives up.
         "refused": {"ACEDATACLOUD_API_BASE_URL": f"https://127.0.0.1:{closed}", "HEADSHOTS_TIMEOUT": "8"},

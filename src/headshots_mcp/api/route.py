@@ -1,0 +1,81 @@
+"""The way from this machine to the API: through which proxy, and whose certificates are trusted."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.request import getproxies
+
+import httpcore2
+import httpx2
+
+from headshots_mcp.api.errors import ClientNotUsable
+from headshots_mcp.api.proxies import proxy_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headshots_mcp.api.proxies import ProxySetting
+
+
+class Route(NamedTuple):
+    """What every connection to the API is opened with; `tls` is None where nothing on the way speaks TLS."""
+
+    proxy: httpcore2.Proxy | None
+    tls: ssl.SSLContext | None
+
+
+def find_route(url: str, environment: Mapping[str, str]) -> Route:
+    """Read what the environment says about the way to a URL, and only that.
+
+    Reading certificates takes its time: call it in a thread.
+
+    Raises:
+        ClientNotUsable: If a variable that matters here cannot work.
+    """
+    setting = proxy_for(url, getproxies())
+    proxy = _proxy(setting) if setting else None
+    if not url.lower().startswith("https:") and not (proxy and proxy.url.scheme == b"https"):
+        return Route(proxy, None)
+    tls = _tls(environment)
+    if proxy:
+        proxy.ssl_context = tls
+    return Route(proxy, tls)
+
+
+def trusted_certificates(environment: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Give the file or else the directory of certificates that the environment names, both None for the system's."""
+    file, directory = environment.get("SSL_CERT_FILE") or None, environment.get("SSL_CERT_DIR") or None
+    return file, None if file else directory
+
+
+def _proxy(setting: ProxySetting) -> httpcore2.Proxy:
+    try:
+        read = httpx2.Proxy(setting.url)
+        usable = bool(read.url.host)
+    except (ValueError, httpx2.InvalidURL):
+        usable = False
+    if not usable:
+        # Not from what HTTPX2 raised, which quotes the URL, and that may hold a password.
+        raise ClientNotUsable(ClientNotUsable.message_about_proxy.format(setting.variable))
+    url = httpcore2.URL(scheme=read.url.raw_scheme, host=read.url.raw_host, port=read.url.port, target=b"/")
+    return httpcore2.Proxy(url, auth=read.raw_auth)
+
+
+def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
+    """Make the TLS context; unlike Python's default one, it does not care for SSLKEYLOGFILE."""
+    file, directory = trusted_certificates(environment)
+    if not file and not directory:
+        return httpx2.create_ssl_context(trust_env=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(file, directory)
+        # OpenSSL takes any path for a directory, and then trusts nobody.
+        readable = file or Path(directory or "").is_dir()
+    except OSError:
+        readable = False
+    if not readable:
+        variable = "SSL_CERT_FILE" if file else "SSL_CERT_DIR"
+        raise ClientNotUsable(ClientNotUsable.message_about_certificates.format(variable))
+    return context
