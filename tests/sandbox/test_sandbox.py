@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx2
 import pytest
 
-from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
+from headshots_mcp.sandbox.app import FAILED, GALLERY, LIMITED, LIVING, STUCK, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from tests.conftest import documented
 
 if TYPE_CHECKING:
@@ -71,6 +72,25 @@ def test_one_task_has_failed_with_an_error_and_a_trace_id(served: Served) -> Non
     )
 
 
+def test_one_task_has_been_processing_for_an_hour(served: Served) -> None:
+    record = ask(served, {"id": STUCK, "action": "retrieve"}).json()
+
+    assert record["response"]["status"] == "processing"
+    assert time.time() - record["created_at"] == pytest.approx(3600, abs=60)
+
+
+@pytest.mark.parametrize(
+    "body", [{"id": LIMITED, "action": "retrieve"}, {"ids": [SUCCEEDED, LIMITED], "action": "retrieve_batch"}]
+)
+def test_a_request_that_names_the_limited_task_is_rate_limited_for_a_minute(
+    served: Served, body: dict[str, Any]
+) -> None:
+    answer = ask(served, body)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+    assert answer.json()["error"]["code"] == "too_many_requests"
+
+
 def test_the_image_urls_it_gives_out_lead_to_pictures() -> None:
     with Sandbox().serve() as base_url:
         body = {"ids": [SUCCEEDED, GALLERY], "action": "retrieve_batch"}
@@ -100,7 +120,7 @@ def test_it_counts_what_it_was_asked(served: Served) -> None:
 @pytest.mark.usefixtures("movable_clock")
 async def test_one_task_lives_for_about_ten_seconds_from_its_first_lookup() -> None:
     sandbox = Sandbox()
-    seen = []
+    seen, created = [], set[float]()
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(sandbox.app), headers=HEADERS) as client:
         await anyio.sleep(60)
         for _ in range(12):
@@ -108,6 +128,9 @@ async def test_one_task_lives_for_about_ten_seconds_from_its_first_lookup() -> N
             record = (await client.post("http://sandbox/headshots/tasks", json=body)).json()
             response = record.get("response", {})
             seen.append("succeeded" if response.get("success") else response.get("status", "pending"))
+            created.add(record["created_at"])
             await anyio.sleep(1)
 
     assert seen == ["pending"] * 3 + ["unknown"] * 6 + ["succeeded"] * 3
+    assert len(created) == 1
+    assert time.time() - created.pop() < 60

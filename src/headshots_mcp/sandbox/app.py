@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -19,7 +20,7 @@ from headshots_mcp.sandbox.faults import error_answer, fault_answer, fault_recor
 from headshots_mcp.sandbox.portraits import portrait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from starlette.requests import Request
@@ -30,9 +31,14 @@ UNKNOWN = "5213468b-6b96-4ad4-9c6a-657bd438d299"
 LIVING = "sandbox-living"
 GALLERY = "sandbox-gallery"
 FAILED = "sandbox-failed"
+STUCK = "sandbox-stuck"
+# A request that names it is rate limited.
+LIMITED = "sandbox-limited"
 
 # Seconds after its first lookup at which the living task goes on.
 PROCESSING_AFTER, SUCCEEDED_AFTER = 3.0, 9.0
+# Seconds for which the stuck task has been running when the sandbox starts, and for which the limited one is limited.
+STUCK_SINCE, LIMITED_FOR = 3600.0, 60
 
 KEPT_REQUESTS = 10_000
 _RECORD_TRACE = "5a6b0fc0-8d35-4a3c-9d0e-d9e1b3a1f0c4"
@@ -75,7 +81,8 @@ class Sandbox:
     def __init__(self, *, image_origin: str | None = None) -> None:
         self.requests: list[Asked] = []
         self._image_origin = image_origin
-        self._first_look: float | None = None
+        self._began = time.time()
+        self._first_look: tuple[float, float] | None = None
         self._faults: Counter[str] = Counter()
         self._scripts: dict[str, Iterator[Response]] = {}
         self.app = Starlette(
@@ -143,9 +150,11 @@ class Sandbox:
         return JSONResponse({"items": records, "count": len(records)})
 
     def _special_answer(self, task_id: str) -> Response | None:
-        """Answer in place of the usual, if a test's script or the name of a fault says so."""
+        """Answer in place of the usual, if a test's script or the id says so."""
         if scripted := next(self._scripts.get(task_id, iter(())), None):
             return scripted
+        if task_id == LIMITED:
+            return error_answer(429, retry_after=str(LIMITED_FOR))
         answer = fault_answer(task_id, self._faults[task_id])
         self._faults.update([task_id] if answer else [])
         return answer
@@ -157,27 +166,29 @@ class Sandbox:
         def urls(*names: str) -> list[str]:
             return [f"{origin}/headshots/{name}.png" for name in names]
 
-        if task_id == SUCCEEDED:
-            return _record(task_id, _success(task_id, urls(task_id, task_id)), unique=_SUCCEEDED)
-        if task_id == UNKNOWN:
-            return _record(task_id, _unfinished(task_id), unique=_UNKNOWN)
-        if task_id == LIVING:
-            return _record(task_id, self._life(urls("living-1", "living-2")), template="business_photo")
-        if task_id == GALLERY:
-            pictures = urls("gallery-1", "gallery-2", "gallery-3", "gallery-4")
-            return _record(task_id, _success(task_id, pictures), template="female_portrait")
-        if task_id == FAILED:
-            return _record(task_id, _failure(task_id), template="wedding")
-        return None
+        records: dict[str, Callable[[], dict[str, Any]]] = {
+            SUCCEEDED: lambda: _record(task_id, _success(task_id, urls(task_id, task_id)), unique=_SUCCEEDED),
+            UNKNOWN: lambda: _record(task_id, _unfinished(task_id), unique=_UNKNOWN),
+            LIVING: lambda: self._living(urls("living-1", "living-2")),
+            GALLERY: lambda: _record(
+                task_id, _success(task_id, urls(*(f"gallery-{n}" for n in range(1, 5)))), template="female_portrait"
+            ),
+            FAILED: lambda: _record(task_id, _failure(task_id), template="wedding"),
+            STUCK: lambda: _record(
+                task_id, _unfinished(task_id, "processing"), template="bob_suit", created_at=self._began - STUCK_SINCE
+            ),
+        }
+        return records[task_id]() if task_id in records else None
 
-    def _life(self, urls: list[str]) -> dict[str, Any] | None:
+    def _living(self, urls: list[str]) -> dict[str, Any]:
         """Age the living task from its first lookup on, by the clock of the event loop that serves."""
         now = anyio.current_time()
-        self._first_look = now if self._first_look is None else self._first_look
-        age = now - self._first_look
-        if age < PROCESSING_AFTER:
-            return None
-        return _unfinished(LIVING) if age < SUCCEEDED_AFTER else _success(LIVING, urls)
+        self._first_look = self._first_look or (now, time.time())
+        begun, created_at = self._first_look
+        response = None
+        if now - begun >= PROCESSING_AFTER:
+            response = _unfinished(LIVING) if now - begun < SUCCEEDED_AFTER else _success(LIVING, urls)
+        return _record(LIVING, response, template="business_photo", created_at=created_at)
 
 
 def _record(
@@ -185,10 +196,11 @@ def _record(
     response: dict[str, Any] | None,
     *,
     template: str = "male_portrait",
-    unique: tuple[str, float, str] = ("67276ab6550a4144a53b6040", 1730640000.0, _RECORD_TRACE),
+    created_at: float = 1730640000.0,
+    unique: tuple[str, float, str] | None = None,
 ) -> dict[str, Any]:
-    """Make a record as the seed shows it (響應示例), private ids included; a pending one has no response."""
-    private_id, created_at, trace_id = unique
+    """Make a record as the API documents it, private ids included; a pending one has no response."""
+    private_id, created_at, trace_id = unique or ("67276ab6550a4144a53b6040", created_at, _RECORD_TRACE)
     record = {
         "_id": private_id,
         "id": task_id,
@@ -217,8 +229,8 @@ def _success(task_id: str, urls: list[str]) -> dict[str, Any]:
     return {"success": True, "task_id": task_id, "data": images}
 
 
-def _unfinished(task_id: str) -> dict[str, Any]:
-    return {"task_id": task_id, "status": "unknown", "data": []}
+def _unfinished(task_id: str, word: str = "unknown") -> dict[str, Any]:
+    return {"task_id": task_id, "status": word, "data": []}
 
 
 def _failure(task_id: str) -> dict[str, Any]:
