@@ -20,9 +20,10 @@ from headshots_mcp.api import client, errors
 from headshots_mcp.check import MADE_UP_ID, Report, check
 from headshots_mcp.cli import CHECK_EPILOG
 from headshots_mcp.sandbox.app import TOKEN
-from headshots_mcp.sandbox.faults import error_answer, fault_answer
+from headshots_mcp.sandbox.faults import error_answer
 from headshots_mcp.sandbox.outcomes import OUTCOMES, simulate
 from headshots_mcp.settings import DEFAULT_BASE_URL
+from tests.faults import ANSWERS
 from tests.server.test_stdio import COMMAND, environment
 
 if TYPE_CHECKING:
@@ -185,9 +186,7 @@ async def test_without_a_token_whatever_else_is_wrong_is_told_too(unused_port: i
 
 
 async def test_an_answer_that_never_ends_is_given_up_within_the_time_limit(served: Served) -> None:
-    drip = fault_answer("fault-drip", 0)
-    assert drip is not None
-    served.sandbox.script(MADE_UP_ID, [drip])
+    served.sandbox.script(MADE_UP_ID, [ANSWERS["drip"]()])
     report = await checked(served.base_url, HEADSHOTS_TIMEOUT="1")
 
     assert (report.cause, report.advice) == ("no answer in time", [errors.TimedOut.message])

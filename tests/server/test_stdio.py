@@ -20,6 +20,7 @@ from mcp.client import Client
 
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from tests.conftest import text_of
+from tests.faults import misbehave
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -255,7 +256,7 @@ def test_a_day_of_faults_leaves_one_line_each_and_no_secret_on_stderr() -> None:
         "hostile-words",
         "bad-links",
     )
-    sandbox = Sandbox()
+    sandbox = misbehave(Sandbox())
     with (
         sandbox.serve() as base_url,
         running(ACEDATACLOUD_API_BASE_URL=base_url, ACEDATACLOUD_API_TOKEN=TOKEN) as process,
@@ -304,7 +305,7 @@ def test_an_answer_of_two_hundred_megabytes_never_reaches_memory() -> None:
         status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
         return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) // 1024
 
-    sandbox = Sandbox()
+    sandbox = misbehave(Sandbox())
     with (
         sandbox.serve() as base_url,
         running(ACEDATACLOUD_API_BASE_URL=base_url, ACEDATACLOUD_API_TOKEN=TOKEN) as process,

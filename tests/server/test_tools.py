@@ -19,6 +19,7 @@ from headshots_mcp.lookup.reader import Reader
 from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, UNKNOWN
 from headshots_mcp.server.tools import create_server
 from tests.conftest import CDN, connected, documented, text_of
+from tests.faults import misbehave
 
 if TYPE_CHECKING:
     from mcp_types import Tool
@@ -251,6 +252,7 @@ async def test_the_whole_record_is_a_resource(served: Served) -> None:
     ],
 )
 async def test_a_record_there_is_not_is_an_error_with_its_uri(served: Served, uri: str, code: int) -> None:
+    misbehave(served.sandbox)
     async with connected(served.base_url) as client:
         with pytest.raises(MCPError) as error:
             await client.read_resource(uri)

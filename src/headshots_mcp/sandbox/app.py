@@ -72,7 +72,9 @@ class Asked(NamedTuple):
 
 
 class Sandbox:
-    """A made-up account with a handful of tasks; `requests` keeps what was asked, in order.
+    """A made-up account with a handful of tasks.
+
+    `requests` keeps what was asked, in order; `records` takes further tasks, by id.
 
     Args:
         image_origin: Where the image URLs point; by default to the sandbox itself, which serves them.
@@ -80,6 +82,7 @@ class Sandbox:
 
     def __init__(self, *, image_origin: str | None = None) -> None:
         self.requests: list[Asked] = []
+        self.records: dict[str, dict[str, Any]] = {}
         self._image_origin = image_origin
         self._began = time.time()
         self._first_look: tuple[float, float] | None = None
@@ -143,7 +146,7 @@ class Sandbox:
         for task_id in ids:
             if special := self._special_answer(task_id):
                 return special
-        known = (fault_record(task_id) or self._record(task_id, origin) for task_id in ids)
+        known = (self.records.get(id_) or fault_record(id_) or self._record(id_, origin) for id_ in ids)
         records = [record for record in known if record]
         if isinstance(body, _Retrieve):
             return JSONResponse(records[0] if records else {})
