@@ -231,6 +231,17 @@ def test_the_block_for_a_clone_starts_the_server_from_it(machine: Machine, tmp_p
     assert mcporter(machine, FROM_CLONE._replace(text=FROM_CLONE.text.replace(CLONE, str(clone)))) == TOOLS
 
 
+@pytest.mark.parametrize(
+    "check", ["claude plugin validate --strict --profile directory .", "gemini extensions validate ."]
+)
+def test_the_host_takes_the_manifest(machine: Machine, check: str) -> None:
+    ended = subprocess.run(
+        check.split(), cwd=REPOSITORY, env=machine.environment, capture_output=True, encoding="utf-8", check=False
+    )
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 def test_what_runs_here_is_marked_so_in_the_documentation() -> None:
     table: Any = re.findall(r"^\| \[(.+?)\]\(.+\| (run|docs) \|$", _documentation(), re.MULTILINE)
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import metadata
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -15,7 +16,7 @@ import pytest
 from mcp import StdioServerParameters
 from mcp.client import Client
 
-from headshots_mcp import __version__
+from headshots_mcp import NAME, __version__
 from headshots_mcp.sandbox.app import SUCCEEDED
 from tests.conftest import REPOSITORY, text_of
 
@@ -85,18 +86,56 @@ def test_the_registry_entry_is_valid() -> None:
     jsonschema.validate(registry_entry(), json.loads(SCHEMA.read_bytes()), cls=jsonschema.Draft7Validator)
 
 
-def test_the_registry_entry_says_what_the_package_is() -> None:
+def test_the_registry_entry_says_what_the_packages_are() -> None:
     entry = registry_entry()
-    (package,) = entry["packages"]
+    package, bundle = entry["packages"]
+    token = package["environmentVariables"][0]
 
     assert entry["name"] == "io.github.headshots-mcp/headshots-mcp"
     assert len(entry["description"]) <= 100
-    assert (entry["version"], package["version"]) == (__version__, __version__)
-    assert (package["registryType"], package["identifier"], package["runtimeHint"]) == (
-        "pypi",
-        "headshots-mcp",
-        "uvx",
+    assert (entry["version"], package["version"], bundle["version"]) == (__version__, __version__, __version__)
+    assert [package[key] for key in ("registryType", "identifier", "runtimeHint")] == ["pypi", "headshots-mcp", "uvx"]
+    assert bundle["identifier"] == (
+        f"{entry['repository']['url']}/releases/download/v{__version__}/headshots-mcp-{__version__}.mcpb"
     )
-    assert package["transport"] == {"type": "stdio"}
-    token = package["environmentVariables"][0]
+    assert package["transport"] == bundle["transport"] == {"type": "stdio"}
     assert (token["name"], token["isRequired"], token["isSecret"]) == ("ACEDATACLOUD_API_TOKEN", True, True)
+    for icon in entry["icons"]:
+        assert (REPOSITORY / icon["src"].partition("/main/")[2]).is_file()
+
+
+# Where a host keeps, in its manifest, the server and the setting that holds the token.
+MANIFESTS = {
+    "mcpb/manifest.json": ("server", "mcp_config", "user_config", "token"),
+    ".claude-plugin/plugin.json": ("mcpServers", "headshots", "userConfig", "token"),
+    ".cursor-plugin/plugin.json": ("mcpServers", "headshots"),
+    "gemini-extension.json": ("mcpServers", "headshots", "settings", 0),
+}
+
+
+@pytest.mark.parametrize("path", MANIFESTS)
+def test_a_manifest_says_what_the_registry_entry_and_the_project_say(path: str) -> None:
+    entry, project, manifest = registry_entry(), metadata(NAME), json.loads((REPOSITORY / path).read_bytes())
+    token = entry["packages"][0]["environmentVariables"][0]
+    outer, inner, *setting = MANIFESTS[path]
+    server = manifest[outer][inner]
+    true = {
+        "version": __version__,
+        "description": entry["description"],
+        "display_name": entry["title"],
+        "displayName": entry["title"],
+        "homepage": entry["websiteUrl"],
+        "license": project["License-Expression"],
+        "keywords": project["Keywords"].split(","),
+    }
+    said = {key: manifest[key] for key in true if key in manifest}
+
+    assert {"version", "description"} <= said.keys()
+    assert said == {key: true[key] for key in said}
+    assert server["command"] in ("uv", entry["packages"][0]["runtimeHint"])
+    assert server["args"][-1] == entry["packages"][0]["identifier"]
+    assert list(server["env"]) == [token["name"]]
+    if setting:
+        asked = manifest[setting[0]][setting[1]]
+        assert asked["sensitive"] is token["isSecret"]
+        assert asked.get("required", True) is token["isRequired"]
