@@ -36,7 +36,7 @@ after(async () => {
   origins?.stop();
 });
 
-export async function opened(t, { clock = false, width = 720, browser = {}, greeting, ...settings } = {}) {
+export async function opened(t, { clock, width = 720, browser = {}, greeting, ...settings } = {}) {
   const context = await chromium.browser.newContext({ viewport: { width, height: TALL }, ...browser });
   t.after(() => context.close());
   const page = await context.newPage();
@@ -44,7 +44,7 @@ export async function opened(t, { clock = false, width = 720, browser = {}, gree
   const errors = [];
   page.on("pageerror", (error) => errors.push(error));
   t.after(() => assert.deepEqual(errors, []));
-  if (clock) await page.clock.install();
+  if (clock) await page.clock.install(clock);
   await page.goto(origins.host);
   const start = greeting === undefined ? "start" : "startBare";
   await page.evaluate(([how, given]) => window.host[how](given), [start, { server: SERVER, greeting, ...settings }]);
@@ -77,7 +77,7 @@ function hostOf(page) {
 
 // A clock that stands still but for what a test lets pass, and a task that never ends.
 export async function polling(t, { ids = [PROCESSING, SUCCEEDED], ...settings } = {}) {
-  const started = await opened(t, { clock: true, ...settings });
+  const started = await opened(t, { clock: {}, ...settings });
   const { page, app, host } = started;
   await page.clock.pauseAt(Date.now() + 3_600_000);
   await host.call("get_headshot_tasks", { ids });

@@ -78,7 +78,7 @@ for (const created of ["yesterday", "", null, 5, {}, "2999-01-01T00:00:00Z"]) {
 }
 
 test("the time goes on while the page stands, up to where the task is taken for stuck", async (t) => {
-  const { page, app, host } = await opened(t, { clock: true, capabilities: {} });
+  const { page, app, host } = await opened(t, { clock: {}, capabilities: {} });
   await page.clock.pauseAt(Date.now() + 60_000);
   const created = await app.evaluate(() => new Date(Date.now() - 9.5 * 60_000).toISOString());
   await host.tasks({ ...running("a", 0), created_at: created });

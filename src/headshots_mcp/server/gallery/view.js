@@ -69,9 +69,9 @@ function outcome(task, state, tone) {
       return [box("track")];
     case "pending":
     case "processing":
-      return [grid, box("track"), small([running(task), words.usually].filter(Boolean).join(" "))];
+      return [grid, box("track"), small([running(task), words.usually].filter(Boolean).join(words.between))];
     case "stuck":
-      return [grid, small(`${running(task)} ${words.usually}`)];
+      return [grid, small(running(task) + words.between + words.usually)];
     case "succeeded":
       return [grid || small(words.none)];
     case "not_found":

@@ -41,6 +41,7 @@ export const WORDS = {
     close: "Close",
     refused: "Your app blocked this action",
     cancelled: "Lookup cancelled.",
+    between: " ",
     templates: {},
   },
   "zh-Hant": {
@@ -83,6 +84,7 @@ export const WORDS = {
     close: "關閉",
     refused: "應用程式未執行這項操作",
     cancelled: "已取消查詢。",
+    between: "",
     templates: {
       male_portrait: "男形象照",
       male_portrait2: "男形象照 2",
@@ -132,6 +134,7 @@ export const WORDS = {
     close: "关闭",
     refused: "应用程序未执行这项操作",
     cancelled: "已取消查询。",
+    between: "",
     templates: {
       male_portrait: "男形象照",
       male_portrait2: "男形象照 2",
