@@ -26,15 +26,16 @@ from tests.server.test_stdio import environment
 if TYPE_CHECKING:
     from tests.conftest import Served
 
-pytestmark = pytest.mark.timeout(300)  # installs the packer, and the bundle
+pytestmark = pytest.mark.timeout(300)  # installs what hosts use, and the bundle
 
+BUNDLE_TESTS = REPOSITORY / "tests" / "bundle"
 MCPB = REPOSITORY / "mcpb"
 MANIFEST: dict[str, Any] = json.loads((MCPB / "manifest.json").read_bytes())
 SCHEMA = REPOSITORY / "tests" / "schemas" / "mcpb-manifest-v0.4.schema.json"
 UV = os.environ.get("UV") or shutil.which("uv")
 NODE, NPM = shutil.which("node"), shutil.which("npm")
 
-# The packer's own package has what a host does with a manifest.
+# What a host does with a manifest.
 HOST = """
 import { getMcpConfigForManifest } from "@anthropic-ai/mcpb/node";
 console.log(JSON.stringify((await getMcpConfigForManifest(JSON.parse(process.argv[1]))) ?? null));
@@ -65,17 +66,16 @@ def test_the_icon_has_the_size_that_hosts_show() -> None:
     assert (header[:8], struct.unpack(">II", header[16:])) == (b"\x89PNG\r\n\x1a\n", (512, 512))
 
 
+def build(folder: Path) -> Path:
+    command = [sys.executable, str(MCPB / "build.py"), str(folder)]
+    built = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True)
+    return Path(built.stdout.rstrip("\n"))
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle, packed."""
-    if NODE is None or NPM is None:
-        pytest.skip("packs with node and npm")
-    out = tmp_path_factory.mktemp("dist")
-    built = subprocess.run(
-        [sys.executable, MCPB / "build.py", out], capture_output=True, encoding="utf-8", timeout=200, check=False
-    )
-    assert built.returncode == 0, built.stderr
-    return Path(built.stdout.rstrip("\n"))
+    return build(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,15 @@ def unpacked(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(bundle) as archive:
         archive.extractall(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def node_packages() -> None:
+    """The package that hosts read bundles with."""
+    if NODE is None or NPM is None:
+        pytest.skip("needs Node.js and npm")
+    command = [NPM, "install", "--no-package-lock", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=BUNDLE_TESTS, capture_output=True, timeout=200, check=True)
 
 
 def configured(unpacked: Path, **settings: str) -> Any:
@@ -97,7 +106,7 @@ def configured(unpacked: Path, **settings: str) -> Any:
         "pathSeparator": os.sep,
     }
     command = [str(NODE), "--input-type=module", "--eval", HOST, json.dumps(options)]
-    return json.loads(subprocess.run(command, cwd=MCPB, capture_output=True, timeout=60, check=True).stdout)
+    return json.loads(subprocess.run(command, cwd=BUNDLE_TESTS, capture_output=True, timeout=60, check=True).stdout)
 
 
 def started(args: list[str], **settings: str) -> StdioServerParameters:
@@ -107,7 +116,19 @@ def started(args: list[str], **settings: str) -> StdioServerParameters:
     return StdioServerParameters(command=UV, args=args, env=environment(UV_PYTHON=sys.executable, **settings))
 
 
+def test_the_same_sources_give_the_same_bundle(bundle: Path, tmp_path: Path) -> None:
+    assert build(tmp_path).read_bytes() == bundle.read_bytes()
+
+
 @pytest.mark.clients
+@pytest.mark.usefixtures("node_packages")
+def test_the_tool_that_packs_bundles_finds_nothing_wrong(unpacked: Path) -> None:
+    command = [str(NPM), "exec", "--no", "--", "mcpb", "validate", str(unpacked)]
+    ended = subprocess.run(command, cwd=BUNDLE_TESTS, capture_output=True, timeout=60, check=False)
+
+    assert ended.returncode == 0, ended.stdout
+
+
 def test_the_bundle_holds_what_a_host_reads_and_an_installation_needs(bundle: Path) -> None:
     source = {path for path in (REPOSITORY / "src").rglob("*") if path.is_file() and path.parent.name != "__pycache__"}
     with zipfile.ZipFile(bundle) as archive:
@@ -128,6 +149,7 @@ def test_the_bundle_holds_what_a_host_reads_and_an_installation_needs(bundle: Pa
 
 
 @pytest.mark.clients
+@pytest.mark.usefixtures("node_packages")
 @pytest.mark.parametrize("how", ["mcp_config", "entry_point"])
 async def test_a_host_starts_the_bundle_lists_the_tools_and_calls_one(unpacked: Path, served: Served, how: str) -> None:
     config = configured(unpacked, token=TOKEN)
@@ -145,12 +167,14 @@ async def test_a_host_starts_the_bundle_lists_the_tools_and_calls_one(unpacked: 
 
 
 @pytest.mark.clients
+@pytest.mark.usefixtures("node_packages")
 def test_a_host_asks_for_the_token_before_it_starts_the_bundle(unpacked: Path) -> None:
     assert configured(unpacked) is None
     assert configured(unpacked, token="") is None
 
 
 @pytest.mark.clients
+@pytest.mark.usefixtures("node_packages")
 @pytest.mark.parametrize("token", ["", MANIFEST["server"]["mcp_config"]["env"]["ACEDATACLOUD_API_TOKEN"]])
 async def test_a_host_that_starts_it_without_a_token_gets_the_tools_and_an_answer_how_to_set_it(
     unpacked: Path, token: str
