@@ -113,7 +113,7 @@ class HeadshotsClient:
         """Ask for one task.
 
         Returns:
-            Its record, or None where the API does not know the id (API notes, "State of a task").
+            Its record, or None where the API does not know the id (docs/api.md, "States").
 
         Raises:
             LookupFailed: One of its kinds, for anything that is not an answer.

@@ -11,11 +11,16 @@ MAX_IDS = 1000
 
 
 def bare_schema(schema: dict[str, Any]) -> None:
-    """Drop from a JSON schema what costs a model tokens and tells it nothing."""
+    """Drop from a JSON schema what costs a model tokens and tells it nothing.
+
+    A constant becomes an `enum` with one value, for some models refuse every tool of a server that has a `const`.
+    """
     schema.pop("title", None)
     schema.pop("description", None)
     for field in schema.get("properties", {}).values():
         field.pop("title", None)
+        if "const" in field:
+            field["enum"] = [field.pop("const")]
         if field.get("default", ...) is None:
             del field["default"]
 
@@ -40,22 +45,22 @@ TaskId = Annotated[
 
 
 class RetrieveTask(Request):
-    """Body of the request for one task (seed, 請求示例), and the arguments of `get_headshot_task`."""
+    """Body of the request for one task (docs/api.md, "Request"), and the arguments of `get_headshot_task`."""
 
-    id: Annotated[TaskId, Field(description="Task id, e.g. 16f96e95-d95c-46ef-b183-139b9bd1aebd")]
+    id: Annotated[TaskId, Field(description="Task id given when the generation was started, usually a UUID")]
     action: Annotated[
         Literal["retrieve"],
         BeforeValidator(lambda given: "retrieve" if given is None else given),
-        Field(description="May be left out"),
+        Field(description="Optional"),
     ] = "retrieve"
 
 
 class RetrieveTasks(Request):
-    """Body of the request for several (seed, 批量查詢操作), and the arguments of `get_headshot_tasks`."""
+    """Body of the request for several (docs/api.md, "Request"), and the arguments of `get_headshot_tasks`."""
 
     ids: Annotated[list[TaskId], Field(min_length=1, max_length=MAX_IDS, description="Task ids")]
     action: Annotated[
         Literal["retrieve_batch"],
         BeforeValidator(lambda given: "retrieve_batch" if given is None else given),
-        Field(description="May be left out"),
+        Field(description="Optional"),
     ] = "retrieve_batch"

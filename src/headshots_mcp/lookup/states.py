@@ -1,4 +1,4 @@
-"""What state a task is in, by what its record says: one table (docs/api.md, "State of a task")."""
+"""What state a task is in, by what its record says: one table (docs/api.md, "States")."""
 
 from __future__ import annotations
 
