@@ -44,15 +44,15 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                     "additionalProperties": False,
                     "properties": {
                         "id": {
-                            "description": "Task id, e.g. 16f96e95-d95c-46ef-b183-139b9bd1aebd",
+                            "description": "Task id given when the generation was started, usually a UUID",
                             "maxLength": 128,
                             "minLength": 1,
                             "type": "string",
                         },
                         "action": {
-                            "const": "retrieve",
                             "default": "retrieve",
-                            "description": "May be left out",
+                            "enum": ["retrieve"],
+                            "description": "Optional",
                             "type": "string",
                         },
                     },
@@ -119,9 +119,9 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                             "type": "array",
                         },
                         "action": {
-                            "const": "retrieve_batch",
                             "default": "retrieve_batch",
-                            "description": "May be left out",
+                            "enum": ["retrieve_batch"],
+                            "description": "Optional",
                             "type": "string",
                         },
                     },
