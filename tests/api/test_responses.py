@@ -9,12 +9,14 @@ import pytest
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from headshots_mcp.api import errors
-from headshots_mcp.api.errors import ServerBusy, Transient
+from headshots_mcp.api.errors import LookupFailed, ServerBusy, Transient
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
 from tests.conftest import connected, documented, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mcp_types import CallToolResult
 
     from tests.conftest import Served
@@ -250,8 +252,8 @@ async def test_a_token_that_manages_the_account_is_never_sent(served: Served, to
     [
         ("3600", "The API is rate limiting this token. Try again in 1 hour. (HTTP 429"),
         ("90", "The API is rate limiting this token. Try again in 90 seconds. (HTTP 429"),
-        ("1000000000", "The API is rate limiting this token. Wait a minute before trying again. (HTTP 429"),
-        ("999999999", "The API is rate limiting this token. Try again later. (HTTP 429"),
+        ("1000000000", "The API is rate limiting this token. Try again later. (HTTP 429"),
+        ("9" * 400, "The API is rate limiting this token. Try again later. (HTTP 429"),
     ],
 )
 async def test_when_to_try_again_is_said_as_people_say_it(served: Served, retry_after: str, words: str) -> None:
@@ -259,6 +261,7 @@ async def test_when_to_try_again_is_said_as_people_say_it(served: Served, retry_
     result = await asked(served.base_url)
 
     assert text_of(result).startswith(words)
+    assert len(served.sandbox.requests) == 1
 
 
 @pytest.mark.parametrize("seconds", [None, -5.0, 0.0, 4.2, 10.0**9, float("inf"), float("nan")])
@@ -269,6 +272,22 @@ def test_whatever_passes_says_in_two_sentences_when_to_try_again(kind: type[Tran
     assert message.count(". ") == 1
     assert "try" in message.lower()
     assert "-" not in message
+
+
+def kinds_of(kind: type[LookupFailed]) -> Iterator[type[LookupFailed]]:
+    yield kind
+    for more in kind.__subclasses__():
+        yield from kinds_of(more)
+
+
+@pytest.mark.parametrize("kind", list(kinds_of(LookupFailed)))
+def test_every_failure_is_told_in_short_plain_sentences(kind: type[LookupFailed]) -> None:
+    messages = [words for name, words in vars(kind).items() if name.startswith("message")]
+
+    for message in [*messages, str(kind(status=500, code="x", trace_id=TRACE)).partition(" (HTTP")[0]]:
+        assert message.endswith(".")
+        assert message.isascii()
+        assert len(message) <= 280
 
 
 def test_a_full_server_says_when_to_come_back() -> None:

@@ -109,7 +109,7 @@ def _is_empty(body: bytearray) -> bool:
 
 def _seconds(retry_after: str) -> float | None:
     """Read `Retry-After`, a number of seconds or a date (RFC 9110, section 10.2.3); None if it is neither."""
-    if re.fullmatch("[0-9]{1,9}", retry_after):
+    if re.fullmatch("[0-9]+", retry_after):
         return float(retry_after)
     try:
         date = parsedate_to_datetime(retry_after)
