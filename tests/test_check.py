@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +23,7 @@ from headshots_mcp.sandbox.app import TOKEN
 from headshots_mcp.sandbox.faults import error_answer
 from headshots_mcp.sandbox.outcomes import OUTCOMES, simulate
 from headshots_mcp.settings import DEFAULT_BASE_URL
+from tests.conftest import REPOSITORY
 from tests.faults import ANSWERS
 from tests.server.test_stdio import COMMAND, environment
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Served
 
-GOOD, BAD, NOT_KNOWN = "good", "bad", "not known"
+GOOD, BAD, UNKNOWN, NOT_SET = "good", "bad", "unknown", "not set"
 
 
 class Expected(NamedTuple):
@@ -49,32 +50,32 @@ UNTRUSTED = errors.CertificateRefused.message
 ALL: dict[str, Expected] = {
     "good": Expected(0, GOOD, GOOD, GOOD),
     "plain-http": Expected(0, GOOD, "not used", GOOD),
-    "bad-setting": Expected(2, NOT_KNOWN, NOT_KNOWN, BAD, None, "ACEDATACLOUD_API_TOKEN is not a token"),
-    "bad-proxy": Expected(2, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, None, "HTTPS_PROXY is not the URL of a proxy"),
-    "unknown-host": Expected(1, BAD, NOT_KNOWN, NOT_KNOWN, "the host name was not found", OUT_OF_REACH),
-    "refused": Expected(1, BAD, NOT_KNOWN, NOT_KNOWN, "the connection was refused", OUT_OF_REACH),
-    "proxy-refused": Expected(1, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, "the connection was refused", OUT_OF_REACH),
-    "reset": Expected(1, NOT_KNOWN, GOOD, NOT_KNOWN, "the connection broke", OUT_OF_REACH),
-    "silent": Expected(1, NOT_KNOWN, GOOD, NOT_KNOWN, "no answer in time", errors.TimedOut.message),
-    "certificate": Expected(1, NOT_KNOWN, BAD, NOT_KNOWN, "self-signed certificate", UNTRUSTED),
-    "expired": Expected(1, NOT_KNOWN, BAD, NOT_KNOWN, "certificate has expired", UNTRUSTED),
-    "web-page": Expected(1, BAD, GOOD, NOT_KNOWN, None, NO_SENSE),
-    "web-page-404": Expected(1, BAD, GOOD, NOT_KNOWN, None, errors.NoSuchApi.message),
-    "redirect": Expected(1, BAD, GOOD, NOT_KNOWN, None, NO_SENSE),
-    "no-such-api": Expected(1, BAD, GOOD, NOT_KNOWN, None, errors.NoSuchApi.message),
-    "no-token": Expected(1, GOOD, GOOD, BAD, None, errors.TokenMissing.message),
-    "platform-token": Expected(2, NOT_KNOWN, NOT_KNOWN, BAD, None, errors.PlatformToken.message),
+    "bad-setting": Expected(2, UNKNOWN, UNKNOWN, BAD, None, "ACEDATACLOUD_API_TOKEN is not a token"),
+    "bad-proxy": Expected(2, UNKNOWN, UNKNOWN, UNKNOWN, None, "HTTPS_PROXY is not the URL of a proxy"),
+    "unknown-host": Expected(1, BAD, UNKNOWN, UNKNOWN, "the host name was not found", OUT_OF_REACH),
+    "refused": Expected(1, BAD, UNKNOWN, UNKNOWN, "the connection was refused", OUT_OF_REACH),
+    "proxy-refused": Expected(1, UNKNOWN, UNKNOWN, UNKNOWN, "the connection was refused", OUT_OF_REACH),
+    "reset": Expected(1, UNKNOWN, GOOD, UNKNOWN, "the connection broke", OUT_OF_REACH),
+    "silent": Expected(1, UNKNOWN, GOOD, UNKNOWN, "no answer in time", errors.TimedOut.message),
+    "certificate": Expected(1, UNKNOWN, BAD, UNKNOWN, "self-signed certificate", UNTRUSTED),
+    "expired": Expected(1, UNKNOWN, BAD, UNKNOWN, "certificate has expired", UNTRUSTED),
+    "web-page": Expected(1, BAD, GOOD, UNKNOWN, None, NO_SENSE),
+    "web-page-404": Expected(1, BAD, GOOD, UNKNOWN, None, errors.NoSuchApi.message),
+    "redirect": Expected(1, BAD, GOOD, UNKNOWN, None, NO_SENSE),
+    "no-such-api": Expected(1, BAD, GOOD, UNKNOWN, None, errors.NoSuchApi.message),
+    "no-token": Expected(1, GOOD, GOOD, NOT_SET, None, errors.TokenMissing.message),
+    "platform-token": Expected(2, UNKNOWN, UNKNOWN, BAD, None, errors.PlatformToken.message),
     "token-lost": Expected(1, GOOD, GOOD, BAD, None, errors.TokenNotReceived.message),
     "token-rejected": Expected(1, GOOD, GOOD, BAD, None, errors.TokenRejected.message),
     "token-mismatched": Expected(1, GOOD, GOOD, BAD, None, errors.TokenMismatched.message),
     "denied": Expected(1, GOOD, GOOD, BAD, None, errors.AccessDenied.message),
     "disabled": Expected(1, GOOD, GOOD, BAD, None, errors.Disabled.message),
     "used-up": Expected(1, GOOD, GOOD, GOOD, None, errors.UsedUp.message),
-    "content-refused": Expected(1, GOOD, GOOD, NOT_KNOWN, None, errors.ContentRefused.message),
-    "rate-limited": Expected(1, GOOD, GOOD, NOT_KNOWN, None, errors.RateLimited.message),
-    "bad-request": Expected(1, GOOD, GOOD, NOT_KNOWN, None, NO_SENSE),
-    "server-fault": Expected(1, GOOD, GOOD, NOT_KNOWN, None, errors.ServerFault.message),
-    "gateway-fault": Expected(1, NOT_KNOWN, GOOD, NOT_KNOWN, None, errors.GatewayFault.message),
+    "content-refused": Expected(1, GOOD, GOOD, UNKNOWN, None, errors.ContentRefused.message),
+    "rate-limited": Expected(1, GOOD, GOOD, UNKNOWN, None, errors.RateLimited.message),
+    "bad-request": Expected(1, GOOD, GOOD, UNKNOWN, None, NO_SENSE),
+    "server-fault": Expected(1, GOOD, GOOD, UNKNOWN, None, errors.ServerFault.message),
+    "gateway-fault": Expected(1, UNKNOWN, GOOD, UNKNOWN, None, errors.GatewayFault.message),
 }
 
 
@@ -130,7 +131,7 @@ def test_people_read_an_outcome_as_plain_lines_without_a_secret(tried: dict[str,
     report, token = tried[outcome]
     text = report.as_text()
 
-    for label, verdict in zip(("address", "certificate", "token"), verdicts(report), strict=True):
+    for label, verdict in zip(("URL", "certificate", "token"), verdicts(report), strict=True):
         assert f"\n{label:13}  {verdict}\n" in text
     assert text.endswith("\n".join(report.advice) or "and read its log.")
     assert text.isascii()
@@ -146,15 +147,15 @@ def test_every_outcome_that_can_be_tried_is_in_the_table() -> None:
     ("answer", "expected"),
     [
         (JSONResponse({"items": [], "count": 0}), (GOOD, GOOD)),
-        (JSONResponse({}), (BAD, NOT_KNOWN)),
-        (JSONResponse(None), (BAD, NOT_KNOWN)),
-        (JSONResponse({"message": "no Route matched with those values"}, 404), (BAD, NOT_KNOWN)),
-        (HTMLResponse("sign in", 401), (NOT_KNOWN, BAD)),
-        (HTMLResponse("not from here", 403), (NOT_KNOWN, NOT_KNOWN)),
-        (JSONResponse({"message": "forbidden"}, 403), (NOT_KNOWN, NOT_KNOWN)),
-        (HTMLResponse("plain HTTP to an HTTPS port", 400), (BAD, NOT_KNOWN)),
-        (error_answer(503, retry_after="3600"), (GOOD, NOT_KNOWN)),
-        (error_answer(507, "new_in_2027"), (GOOD, NOT_KNOWN)),
+        (JSONResponse({}), (BAD, UNKNOWN)),
+        (JSONResponse(None), (BAD, UNKNOWN)),
+        (JSONResponse({"message": "no Route matched with those values"}, 404), (BAD, UNKNOWN)),
+        (HTMLResponse("sign in", 401), (UNKNOWN, BAD)),
+        (HTMLResponse("not from here", 403), (UNKNOWN, UNKNOWN)),
+        (JSONResponse({"message": "forbidden"}, 403), (UNKNOWN, UNKNOWN)),
+        (HTMLResponse("plain HTTP to an HTTPS port", 400), (BAD, UNKNOWN)),
+        (error_answer(503, retry_after="3600"), (GOOD, UNKNOWN)),
+        (error_answer(507, "new_in_2027"), (GOOD, UNKNOWN)),
         (error_answer(200, "token_expired"), (GOOD, BAD)),
     ],
 )
@@ -180,9 +181,9 @@ async def test_the_api_is_asked_once_for_a_task_nobody_has(served: Served, statu
 async def test_without_a_token_whatever_else_is_wrong_is_told_too(unused_port: int) -> None:
     report = await checked(ACEDATACLOUD_API_BASE_URL=f"http://127.0.0.1:{unused_port}")
 
-    assert verdicts(report) == (BAD, "not used", BAD)
+    assert verdicts(report) == (BAD, "not used", NOT_SET)
     assert report.advice == [errors.TokenMissing.message, errors.Unreachable.message]
-    assert "\ntoken          not set here; what your host's configuration sets is not seen" in report.as_text()
+    assert "\ntoken          not set here; your app's own configuration is not visible from here\n" in report.as_text()
 
 
 async def test_an_answer_that_never_ends_is_given_up_within_the_time_limit(served: Served) -> None:
@@ -196,8 +197,8 @@ async def test_an_answer_that_never_ends_is_given_up_within_the_time_limit(serve
 async def test_https_where_nobody_speaks_it_is_a_bad_address(served: Served) -> None:
     report = await checked(served.base_url.replace("http:", "https:"))
 
-    assert verdicts(report) == (BAD, NOT_KNOWN, NOT_KNOWN)
-    assert report.cause == "no TLS could be agreed on"
+    assert verdicts(report) == (BAD, UNKNOWN, UNKNOWN)
+    assert report.cause == "TLS handshake failed"
 
 
 async def test_settings_that_cannot_work_are_told_all_at_once_and_nothing_is_sent() -> None:
@@ -205,14 +206,14 @@ async def test_settings_that_cannot_work_are_told_all_at_once_and_nothing_is_sen
 
     assert report.exit_code == 2
     assert (report.base_url, report.base_url_is_default, report.seconds) == (None, False, None)
-    assert verdicts(report) == (BAD, NOT_KNOWN, NOT_KNOWN)
+    assert verdicts(report) == (BAD, UNKNOWN, UNKNOWN)
     assert [advice.split()[0] for advice in report.advice] == [
         "ACEDATACLOUD_API_BASE_URL",
         "HEADSHOTS_TIMEOUT",
         "HEADSHOTS_LOG_LEVEL",
     ]
-    assert re.search("^base URL       cannot work$", report.as_text(), re.MULTILINE)
-    assert "\nNothing was sent, for a setting cannot work.\n" in report.as_text()
+    assert re.search("^base URL       invalid$", report.as_text(), re.MULTILINE)
+    assert "\nNo request was sent: a setting is invalid.\n" in report.as_text()
 
 
 async def test_where_the_real_api_is_asked_it_says_so() -> None:
@@ -243,21 +244,21 @@ async def test_no_more_than_the_end_of_a_long_token_is_shown(
 @pytest.mark.parametrize(
     ("file", "directory", "told"),
     [
-        ("/a/file.pem", "", ("/a/file.pem", None)),
-        ("", "/a/directory", (None, "/a/directory")),
-        ("/a/file.pem", "/a/directory", ("/a/file.pem", None)),
-        ("", "", (None, None)),
+        ("/a/file.pem", "", "SSL_CERT_FILE, /a/file.pem"),
+        ("", "/a/directory", "SSL_CERT_DIR, /a/directory"),
+        ("/a/file.pem", "/a/directory", "SSL_CERT_FILE, /a/file.pem"),
+        ("", "", "of the system"),
     ],
 )
-async def test_trusted_certificates_are_told_as_far_as_they_are_in_effect(
-    file: str, directory: str, told: tuple[str | None, str | None]
-) -> None:
+async def test_it_says_whose_certificates_are_trusted(file: str, directory: str, told: str) -> None:
     settings = {"SSL_CERT_FILE": file, "SSL_CERT_DIR": directory, "HEADSHOTS_TIMEOUT": "0"}
     secure = await checked(**settings)
     plain = await checked("HTTP://127.0.0.1", **settings)
 
-    assert (secure.ssl_cert_file, secure.ssl_cert_dir) == told
-    assert (plain.ssl_cert_file, plain.ssl_cert_dir) == (None, None)
+    assert secure.trust_store == told
+    assert f"\ntrust store    {told}\n" in secure.as_text()
+    assert plain.trust_store is None
+    assert "trust store" not in plain.as_text()
 
 
 @asynccontextmanager
@@ -296,7 +297,7 @@ async def test_a_proxy_that_does_not_help_is_told_by_its_address_without_its_pas
     async with proxy(answer) as address:
         report = await checked("https://headshots.invalid", https_proxy=f"http://user:s3cret@{address}")
 
-    assert (report.proxy, *verdicts(report)) == (address, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN)
+    assert (report.proxy, *verdicts(report)) == (address, UNKNOWN, UNKNOWN, UNKNOWN)
     assert report.cause == cause
     assert f"\nproxy          {address}\n" in report.as_text()
     assert "s3cret" not in report.as_text() + report.as_json()
@@ -310,7 +311,7 @@ async def test_a_certificate_of_somebody_else_behind_a_proxy_is_told() -> None:
             changes["ACEDATACLOUD_API_BASE_URL"] = "https://headshots.invalid"
             report = await checked(**(settings | changes))
 
-    assert (report.proxy, *verdicts(report)) == (address, NOT_KNOWN, BAD, NOT_KNOWN)
+    assert (report.proxy, *verdicts(report)) == (address, UNKNOWN, BAD, UNKNOWN)
     assert report.cause is not None
     assert report.cause.startswith("Hostname mismatch, certificate is not valid for 'headshots.invalid'")
 
@@ -319,7 +320,7 @@ async def test_a_firewall_is_told_also_without_a_token() -> None:
     async with proxy(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as firewall:
         report = await checked(f"http://{firewall}", ACEDATACLOUD_API_TOKEN="")
 
-    assert verdicts(report) == (NOT_KNOWN, "not used", BAD)
+    assert verdicts(report) == (UNKNOWN, "not used", NOT_SET)
     assert report.advice == [errors.TokenMissing.message, f"{errors.AccessDenied.message_without_code} (HTTP 403)"]
 
 
@@ -351,7 +352,7 @@ async def test_only_another_host_or_port_than_that_of_the_api_is_told_as_a_proxy
 
 
 async def test_a_token_that_would_leave_this_machine_without_tls_is_warned_of(tried: dict[str, Tried]) -> None:
-    warning = "(no TLS: who is on the way can read the token)"
+    warning = "(no TLS: the token is sent unencrypted)"
     elsewhere = await checked(f"http://{ELSEWHERE}")
 
     assert warning in elsewhere.as_text()
@@ -366,7 +367,7 @@ async def test_where_nobody_is_at_the_default_address_the_network_is_in_doubt_no
         report = await checked(**settings)
 
     assert report.base_url_is_default
-    assert verdicts(report) == (NOT_KNOWN, NOT_KNOWN, NOT_KNOWN)
+    assert verdicts(report) == (UNKNOWN, UNKNOWN, UNKNOWN)
 
 
 async def test_a_handshake_that_nobody_answers_is_told_as_silence(
@@ -404,6 +405,53 @@ def test_the_exit_code_tells_and_stdout_has_either_text_or_one_json_object(outco
     assert (report["version"], report["executable"]) == (__version__, sys.executable)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "rows"),
+    [
+        ("good", ["✓ URL            good", "✓ certificate    good", "✓ token          good"]),
+        ("token-rejected", ["✓ URL            good", "✓ certificate    good", "✗ token          bad"]),
+        ("no-token", ["✓ URL            good", "✓ certificate    good", "  token          not set"]),
+        ("rate-limited", ["✓ URL            good", "✓ certificate    good", "  token          unknown"]),
+    ],
+)
+def test_ticks_and_crosses_stand_before_what_is_good_or_bad(outcome: str, rows: list[str]) -> None:
+    ended = run("--sandbox", outcome, PYTHONIOENCODING="utf-8")
+
+    assert "\n" + "\n".join(rows) + "\n" in ended.stdout
+
+
+def test_a_console_without_ticks_gets_none() -> None:
+    ended = run("--sandbox", "good", PYTHONIOENCODING="cp1252")
+
+    assert "\ntoken          good\n" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "row"),
+    [
+        ({"TERM": "xterm"}, "\x1b[32m✓\x1b[0m token          good"),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, "✓ token          good"),
+        ({"TERM": "dumb"}, "✓ token          good"),
+    ],
+)
+def test_a_terminal_that_has_colours_gets_them(settings: dict[str, str], row: str) -> None:
+    pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
+    terminal, end = pty.openpty()
+    command = [*COMMAND, "check", "--sandbox"]
+    with (
+        open(terminal, "rb", buffering=0) as screen,  # noqa: PTH123 -- a descriptor
+        subprocess.Popen(command, stdout=end, env=environment() | NEUTRAL | settings | {"PYTHONUTF8": "1"}) as process,
+    ):
+        os.close(end)
+        shown = b""
+        with suppress(OSError):  # which Linux raises where the other end is closed
+            while part := screen.read(4096):
+                shown += part
+        process.wait(30)
+
+    assert f"\r\n{row}\r\n" in shown.decode()
+
+
 def test_an_outcome_is_the_same_on_a_machine_behind_a_proxy() -> None:
     ended = run("--sandbox", "unknown-host", "--json", https_proxy="http://127.0.0.1:9", no_proxy="")
     report = json.loads(ended.stdout)
@@ -425,7 +473,7 @@ def test_it_needs_neither_a_home_nor_any_other_setting() -> None:
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "\ntoken          good\n" in ended.stdout
+    assert "token          good\n" in ended.stdout
 
 
 def test_it_works_where_the_mcp_sdk_does_not() -> None:
@@ -461,7 +509,7 @@ def test_a_console_without_the_letters_of_a_path_shows_escapes() -> None:
     ended = run(SSL_CERT_FILE="/nowhere/證\x07.pem", PYTHONIOENCODING="cp437")
 
     assert (ended.returncode, ended.stderr) == (2, "")
-    assert "\nSSL_CERT_FILE  /nowhere/\\u8b49?.pem\n" in ended.stdout
+    assert "\ntrust store    SSL_CERT_FILE, /nowhere/\\u8b49?.pem\n" in ended.stdout
 
 
 def test_where_nothing_can_be_printed_the_exit_code_still_tells() -> None:
@@ -481,3 +529,11 @@ def test_it_ends_quietly_if_nobody_reads() -> None:
         errors_ = process.stderr.read()
 
     assert (process.returncode, errors_) == (1, "")
+
+
+@pytest.mark.parametrize("page", ["troubleshooting.md", "troubleshooting.zh-TW.md"])
+def test_the_documentation_shows_what_it_prints(tried: dict[str, Tried], page: str) -> None:
+    documentation = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+    printed = tried["token-rejected"].report.as_text(marks=True).partition("\n\n")[2]
+
+    assert f"```\n{re.sub(r'[0-9.]+ s', '0.01 s', printed, count=1)}\n```" in documentation

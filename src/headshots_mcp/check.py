@@ -1,4 +1,4 @@
-"""`headshots-mcp check`: what is set, and by one lookup whether address, certificate and token are good."""
+"""`headshots-mcp check`: what is set, and by one test request whether base URL, certificate and token work."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ from headshots_mcp.api.errors import (
     origins,
 )
 from headshots_mcp.api.requests import RetrieveTasks
+from headshots_mcp.api.route import trusted_certificates
 from headshots_mcp.settings import DEFAULT_BASE_URL, LOOPBACK, Settings, one_line, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-Verdict = Literal["good", "bad", "not known", "not used"]
+Verdict = Literal["good", "bad", "unknown", "not set", "not used"]
 
 # An id like those of tasks, which none has.
 MADE_UP_ID = "00000000-0000-4000-8000-000000000000"
@@ -53,8 +54,10 @@ _TOKEN, _BASE_URL = "ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL"
 _LONG_ENOUGH = 16
 _TOKEN_REFUSED = (TokenRejected, TokenNotReceived, TokenMismatched, AccessDenied, Disabled, PlatformToken)
 _NOT_SENT = (ClientNotUsable, PlatformToken)
+# What people see before a verdict, and the terminal's number for its colour.
+_MARKS: dict[Verdict, tuple[str, int]] = {"good": ("\N{CHECK MARK}", 32), "bad": ("\N{BALLOT X}", 31)}
 _CAUSES: dict[type[BaseException], str] = {
-    ssl.SSLError: "no TLS could be agreed on",
+    ssl.SSLError: "TLS handshake failed",
     socket.gaierror: "the host name was not found",
     ConnectionRefusedError: "the connection was refused",
     TimeoutError: "no answer in time",
@@ -77,8 +80,7 @@ class Report:
     token_set: bool
     token_ends_in: str | None
     proxy: str | None
-    ssl_cert_file: str | None
-    ssl_cert_dir: str | None
+    trust_store: str | None
     address: Verdict
     certificate: Verdict
     token: Verdict
@@ -90,44 +92,53 @@ class Report:
         """Give the report as one JSON object, in ASCII."""
         return json.dumps(asdict(self), indent=2)
 
-    def as_text(self) -> str:
-        """Give the report as people read it."""
-        verdicts = [("address", self.address), ("certificate", self.certificate), ("token", self.token)]
-        lines = [*map(_row, self._settings()), "", self._lookup(), *map(_row, verdicts), ""]
-        return "\n".join(lines + (self.advice or [_ALL_IS_WELL]))
+    def as_text(self, *, marks: bool = False, colour: bool = False) -> str:
+        """Give the report as people read it.
+
+        Args:
+            marks: Put a tick or a cross before what is good or bad.
+            colour: Make these green and red, as terminals do.
+        """
+        verdicts = [("URL", self.address), ("certificate", self.certificate), ("token", self.token)]
+        prefixes = [_mark(verdict, colour=colour) if marks else "" for _, verdict in verdicts]
+        results = [prefix + _row(verdict) for prefix, verdict in zip(prefixes, verdicts, strict=True)]
+        lines = [*map(_row, self._settings()), "", self._request(), *results, ""]
+        return "\n".join(lines + (self.advice or [_EVERYTHING_WORKS]))
 
     def _settings(self) -> Iterator[tuple[str, str]]:
         yield NAME, f"{self.version}, with mcp {self.mcp}"
         yield "Python", f"{self.python}, {self.executable}"
         yield "system", self.system
-        about = " (the default)" * self.base_url_is_default + _IN_CLEAR * self._sends_in_clear
-        yield "base URL", (self.base_url or "cannot work") + about
+        about = " (the default)" * self.base_url_is_default + _UNENCRYPTED * self._sends_in_clear
+        yield "base URL", (self.base_url or "invalid") + about
         shown = f", ends in {self.token_ends_in}" if self.token_ends_in else ""
         yield "token", f"set{shown}" if self.token_set else _NOT_SET
-        given = {"proxy": self.proxy, "SSL_CERT_FILE": self.ssl_cert_file, "SSL_CERT_DIR": self.ssl_cert_dir}
-        yield from ((label, value) for label, value in given.items() if value)
+        if self.trust_store:
+            yield "trust store", self.trust_store
+        if self.proxy:
+            yield "proxy", self.proxy
 
     @property
     def _sends_in_clear(self) -> bool:
         host = urlsplit(self.base_url or "").hostname
         return self.certificate == "not used" and host not in [name.strip("[]") for name in LOOPBACK]
 
-    def _lookup(self) -> str:
+    def _request(self) -> str:
         if self.seconds is None:
-            return "Nothing was sent, for a setting cannot work."
-        return f"One lookup of a made-up task took {self.seconds:.2f} s" + (f": {self.cause}." if self.cause else ".")
+            return "No request was sent: a setting is invalid."
+        return f"Test request took {self.seconds:.2f} s" + (f": {self.cause}." if self.cause else ".")
 
 
-_NOT_SET = "not set here; what your host's configuration sets is not seen from here"
-_IN_CLEAR = " (no TLS: who is on the way can read the token)"
-_ALL_IS_WELL = (
-    "All is well. If your host cannot start the server all the same, compare its configuration with the lines above, "
+_NOT_SET = "not set here; your app's own configuration is not visible from here"
+_UNENCRYPTED = " (no TLS: the token is sent unencrypted)"
+_EVERYTHING_WORKS = (
+    "Everything works. If your app still can't start the server, compare its configuration with the lines above, "
     "and read its log."
 )
 
 
 async def check(environment: Mapping[str, str]) -> Report:
-    """Read the settings and, if they can work, ask the API once for a task that does not exist."""
+    """Read the settings and, if they are valid, ask the API once for a task that does not exist."""
     settings, refused = read_settings(environment)
     lookup = Lookup(settings)
     if not refused:
@@ -147,10 +158,10 @@ async def check(environment: Mapping[str, str]) -> Report:
         token_set=settings.token is not None or _TOKEN in refused,
         token_ends_in=_end(settings.token),
         proxy=lookup.proxy,
-        **_certificates(settings, environment),
+        trust_store=_trust_store(settings, environment),
         address="bad" if _BASE_URL in refused else lookup.address,
         certificate=lookup.certificate,
-        token=lookup.token,
+        token="bad" if _TOKEN in refused else lookup.token,
         seconds=lookup.seconds,
         cause=lookup.cause,
         advice=advice,
@@ -220,7 +231,7 @@ class Lookup:
             return "bad"
         nobody_there = isinstance(self.error, Unreachable) and not self._sent and not self.proxy
         # The default address is right: if nobody is there, it is the network.
-        return "bad" if nobody_there and self._settings.base_url != DEFAULT_BASE_URL else "not known"
+        return "bad" if nobody_there and self._settings.base_url != DEFAULT_BASE_URL else "unknown"
 
     @property
     def certificate(self) -> Verdict:
@@ -229,14 +240,16 @@ class Lookup:
             return "not used"
         if isinstance(self.error, CertificateRefused):
             return "bad"
-        return "good" if self._sent else "not known"
+        return "good" if self._sent else "unknown"
 
     @property
     def token(self) -> Verdict:
         """Whether the API accepts the token; an account without credit has a good one."""
-        if self._settings.token is None or self._refused:
+        if self._settings.token is None:
+            return "not set"
+        if self._refused:
             return "bad"
-        return "good" if self._answered or isinstance(self.error, UsedUp) else "not known"
+        return "good" if self._answered or isinstance(self.error, UsedUp) else "unknown"
 
     @property
     def cause(self) -> str | None:
@@ -274,12 +287,19 @@ def _end(token: str | None) -> str | None:
     return token[-4:] if token and len(token) >= _LONG_ENOUGH else None
 
 
-def _certificates(settings: Settings, environment: Mapping[str, str]) -> dict[str, str | None]:
-    """Give what HTTPX2 takes trusted certificates from, if not from those it comes with."""
-    file, directory = environment.get("SSL_CERT_FILE") or None, environment.get("SSL_CERT_DIR") or None
+def _trust_store(settings: Settings, environment: Mapping[str, str]) -> str | None:
+    """Name the certificates that are trusted: those of the system, unless the environment names others."""
     if settings.base_url.lower().startswith("http:"):
-        file = directory = None
-    return {"ssl_cert_file": file, "ssl_cert_dir": None if file else directory}
+        return None
+    file, directory = trusted_certificates(environment)
+    if file:
+        return f"SSL_CERT_FILE, {file}"
+    return f"SSL_CERT_DIR, {directory}" if directory else "of the system"
+
+
+def _mark(verdict: Verdict, *, colour: bool) -> str:
+    mark, code = _MARKS.get(verdict, (" ", 0))
+    return f"\x1b[{code}m{mark}\x1b[0m " if colour and code else f"{mark} "
 
 
 def _row(labelled: tuple[str, str]) -> str:

@@ -45,31 +45,31 @@ example:
 """
 
 CHECK = """\
-Shows what is set, asks the API for a task that does not exist, and says whether address, certificate and token are
-good, and if not what to do. It asks once, and takes no longer than HEADSHOTS_TIMEOUT.
+Makes one test request with your settings, reports whether the URL, certificate and token work, and says what to do if
+not. Takes no longer than HEADSHOTS_TIMEOUT, and shows at most the last four characters of the token.
 """
 
 CHECK_EPILOG = """\
 exit code:
-  0  all is well
-  1  something is wrong
-  2  a setting cannot work; nothing was sent
+  0  everything works
+  1  something does not
+  2  a setting is invalid; no request was sent
 
 keys of the JSON object:
   exit_code                    as above
   version, mcp                 of this package, and of the MCP SDK
   python, executable, system   what it runs on
-  base_url                     null if the one that is set cannot work
+  base_url                     null if the one that is set is invalid
   base_url_is_default          true or false
   token_set, token_ends_in     true or false; its last four characters, null if it is short
   proxy                        host:port the API was reached through, or null
-  ssl_cert_file, ssl_cert_dir  trusted certificates, where the environment names some, or null
-  address, certificate, token  each "good", "bad", "not known" or "not used"
-  seconds                      how long the lookup took, null if nothing was sent
-  cause                        what stood in the way of an answer, or null
-  advice                       what to do, a list of sentences; empty if all is well
+  trust_store                  whose certificates are trusted, null without TLS
+  address, certificate, token  each "good", "bad", "unknown", "not set" or "not used"
+  seconds                      how long the test request took, null if none was sent
+  cause                        why there was no answer, or null
+  advice                       what to do, a list of sentences; empty if everything works
 
-outcomes to try with --sandbox:
+outcomes to simulate with --sandbox:
 """
 
 
@@ -137,7 +137,8 @@ def _check(flags: argparse.Namespace) -> int:
                 # HTTPX2 reads its own part of it.
                 os.environ.update(environment)
             report = await check(environment)
-        _print(report.as_json() if flags.json else report.as_text())
+        text = report.as_text(marks=_can_print("\N{CHECK MARK}\N{BALLOT X}"), colour=_has_colour())
+        _print(report.as_json() if flags.json else text)
         # A name server that does not answer holds a thread nobody can end.
         os._exit(report.exit_code)
 
@@ -146,8 +147,27 @@ def _check(flags: argparse.Namespace) -> int:
 
 def _print(text: str) -> None:
     """Print what the console has no letters for as escapes."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    encoding = _encoding()
     print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201
+
+
+def _encoding() -> str:
+    return getattr(sys.stdout, "encoding", None) or "ascii"
+
+
+def _can_print(text: str) -> bool:
+    try:
+        text.encode(_encoding())
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _has_colour() -> bool:
+    """Tell whether stdout is a terminal that shows colours; a plain Windows console shows their codes instead."""
+    if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return False
+    return "WT_SESSION" in os.environ if sys.platform == "win32" else os.environ.get("TERM") not in (None, "dumb")
 
 
 def _environment(flags: argparse.Namespace, stack: ExitStack) -> Mapping[str, str]:
@@ -222,7 +242,7 @@ def _add_commands(parser: OneLineParser) -> None:
     demo.set_defaults(run=_demo)
     check = commands.add_parser(
         "check",
-        help="say whether address, certificate and token are good",
+        help="diagnose configuration problems",
         description=CHECK,
         epilog=CHECK_EPILOG + "\n".join(f"  {outcome:18}{words}" for outcome, words in OUTCOMES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -237,7 +257,7 @@ def _add_commands(parser: OneLineParser) -> None:
         choices=OUTCOMES,
         metavar="OUTCOME",
         dest="outcome",
-        help="try an outcome made up on this machine (default: good)",
+        help="simulate an outcome locally (default: good)",
     )
 
 
