@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from headshots_mcp.api.proxies import ProxySetting
 
+MAX_PORT = 65_535
+
 
 class Route(NamedTuple):
     """What every connection to the API is opened with; `tls` is None where nothing on the way speaks TLS."""
@@ -53,7 +55,7 @@ def trusted_certificates(environment: Mapping[str, str]) -> tuple[str | None, st
 def _proxy(setting: ProxySetting) -> httpcore2.Proxy:
     try:
         read = httpx2.Proxy(setting.url)
-        usable = bool(read.url.host)
+        usable = bool(read.url.host) and (read.url.port is None or 0 < read.url.port <= MAX_PORT)
     except (ValueError, httpx2.InvalidURL):
         usable = False
     if not usable:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore2
 import httpx2
+from socksio.exceptions import SOCKSError
 
 from headshots_mcp.api.connections import KEEPALIVE_SECONDS
-from headshots_mcp.api.errors import AnswerNotUnderstood
+from headshots_mcp.api.errors import AnswerNotUnderstood, Unreachable
 from headshots_mcp.api.responses import is_dust
 
 if TYPE_CHECKING:
@@ -41,10 +42,14 @@ class Connection(httpx2.AsyncHTTPTransport):
         """Send a request; gives the response once its headers are there.
 
         Raises:
-            AnswerNotUnderstood: If too much came before them, or they were there before the request was sent.
+            AnswerNotUnderstood: If too much came before them.
+            Unreachable: If they were there before the request was sent, left over from an earlier response.
         """
         self._network.begin()
-        response = await super().handle_async_request(request)
+        try:
+            response = await super().handle_async_request(request)
+        except (AssertionError, SOCKSError) as error:
+            raise httpx2.ProxyError("not a SOCKS proxy") from error  # HTTPCore2 expects that it is one
         self._network.end_head()
         return response
 
@@ -72,11 +77,11 @@ class WatchedNetwork(httpcore2.AsyncNetworkBackend):
         """Note that the headers of its response are there.
 
         Raises:
-            AnswerNotUnderstood: If they were there before, left over from an earlier response.
+            Unreachable: If nothing was read since the request began.
         """
         self._in_head = False
         if not self._reads:
-            raise AnswerNotUnderstood
+            raise Unreachable
 
     def note_read(self, size: int) -> None:
         """Count what was read.
