@@ -16,12 +16,15 @@ from mcp_types import CallToolResult, TextContent
 from trio.testing import MockClock
 
 from headshots_mcp.api.client import HeadshotsClient
+from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.lookup.reader import Reader
 from headshots_mcp.sandbox.app import TOKEN, Sandbox
 from headshots_mcp.server.tools import create_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from headshots_mcp.lookup.tasks import HeadshotTask
 
 REPOSITORY = Path(__file__).parent.parent
 CDN = "https://platform.cdn.acedata.cloud"
@@ -86,6 +89,14 @@ async def connected(
         Client(create_server(reader, lambda _headers: token), mode=mode) as client,
     ):
         yield client
+
+
+async def look_up(reader: Reader, task_id: str, token: str = TOKEN) -> HeadshotTask:
+    """Look one task up, and raise what stands in the way."""
+    outcome = await reader.look_up_one(task_id, token)
+    if isinstance(outcome, LookupFailed):
+        raise outcome
+    return outcome
 
 
 def text_of(result: CallToolResult) -> str:

@@ -11,10 +11,9 @@ import anyio
 import pytest
 
 from headshots_mcp.api.once import Once
-from headshots_mcp.api.requests import RetrieveTask
-from headshots_mcp.sandbox.app import TOKEN, UNKNOWN, Sandbox
+from headshots_mcp.sandbox.app import UNKNOWN, Sandbox
 from headshots_mcp.sandbox.outcomes import throwaway_certificate
-from tests.conftest import reading
+from tests.conftest import look_up, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,10 +101,10 @@ async def test_a_slow_disk_holds_up_neither_the_event_loop_nor_a_call_beyond_its
             group.start_soon(tick)
             began = anyio.current_time()
             with anyio.move_on_after(0.5):
-                await reader.task(RetrieveTask(id=UNKNOWN), TOKEN)
+                await look_up(reader, UNKNOWN)
             took = anyio.current_time() - began
             await anyio.to_thread.run_sync(slow.write_bytes, certificate.read_bytes())
-            task = await reader.task(RetrieveTask(id=UNKNOWN), TOKEN)
+            task = await look_up(reader, UNKNOWN)
             group.cancel_scope.cancel()
 
     assert took == pytest.approx(0.5, abs=0.3)

@@ -14,10 +14,10 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from headshots_mcp.api.errors import LookupFailed, RateLimited, ServerFault, TimedOut
-from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
+from headshots_mcp.lookup.tasks import HeadshotTask
 from headshots_mcp.sandbox.app import TOKEN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
-from tests.conftest import reading
+from tests.conftest import look_up, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ async def look(answers: Iterable[Response], *, within: float = 20.0) -> tuple[Lo
     begun = anyio.current_time()
     async with reading(sandbox, within=within) as reader:
         try:
-            await reader.task(RetrieveTask(id="t"), TOKEN)
+            await look_up(reader, "t")
         except LookupFailed as error:
             failure = error
     return failure, [time - begun for time in times], anyio.current_time() - begun
@@ -168,10 +168,8 @@ async def test_a_thousand_ids_share_the_limit_of_one_lookup() -> None:
         sandbox.script(f"t{number}", [Late(6, JSONResponse({"items": []}))])
     begun = anyio.current_time()
     async with reading(sandbox, within=20) as reader:
-        tasks, _ = await reader.tasks(RetrieveTasks(ids=ids), TOKEN)
+        outcomes = await reader.look_up(ids, TOKEN)
 
     assert anyio.current_time() - begun == 20
-    assert [task.id for task in tasks] == ids
-    assert Counter(task.status for task in tasks) == {"not_found": 600, "unavailable": 400}
-    reasons = {task.error.message for task in tasks if task.error}
-    assert reasons == {TimedOut.message}
+    assert list(outcomes) == ids
+    assert Counter(map(type, outcomes.values())) == {HeadshotTask: 600, TimedOut: 400}

@@ -10,10 +10,9 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from headshots_mcp.api.errors import LookupFailed
-from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.sandbox.app import TOKEN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
-from tests.conftest import reading
+from tests.conftest import look_up, reading
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -43,7 +42,7 @@ async def test_the_same_question_asked_ten_times_at_once_is_one_request(answer: 
 
     async def ask(reader: Reader) -> None:
         try:
-            outcomes.append((await reader.task(RetrieveTask(id="t"), TOKEN)).status)
+            outcomes.append((await look_up(reader, "t")).status)
         except LookupFailed as error:
             outcomes.append(type(error).__name__)
 
@@ -66,7 +65,7 @@ async def test_a_caller_that_goes_away_does_not_take_the_answer_of_the_others_wi
 
     async def ask(reader: Reader, scope: anyio.CancelScope) -> None:
         with scope:
-            statuses.append((await reader.task(RetrieveTask(id="t"), TOKEN)).status)
+            statuses.append((await look_up(reader, "t")).status)
 
     async with reading(sandbox) as reader, anyio.create_task_group() as group:
         first = anyio.CancelScope()
@@ -90,7 +89,7 @@ async def test_a_caller_alone_that_goes_away_leaves_nothing_behind() -> None:
     sandbox.script("t", repeat(error_answer(500)))
     async with reading(sandbox) as reader:
         async with anyio.create_task_group() as group:
-            group.start_soon(reader.task, RetrieveTask(id="t"), TOKEN)
+            group.start_soon(look_up, reader, "t")
             await anyio.sleep(0.1)
             group.cancel_scope.cancel()
         await anyio.sleep(60)
@@ -108,9 +107,9 @@ async def test_two_callers_who_ask_the_same_at_once_do_not_share_an_answer(batch
 
     async def ask(reader: Reader, token: str) -> None:
         if batch:
-            await reader.tasks(RetrieveTasks(ids=["t"]), token)
+            await reader.look_up(["t"], token)
         else:
-            await reader.task(RetrieveTask(id="t"), token)
+            await reader.look_up_one("t", token)
 
     async with reading(sandbox) as reader, anyio.create_task_group() as group:
         group.start_soon(ask, reader, TOKEN)
@@ -152,7 +151,7 @@ async def test_whoever_waited_for_a_request_that_failed_does_not_send_it_again(
 
     async def ask(reader: Reader) -> None:
         try:
-            await reader.task(RetrieveTask(id="t"), TOKEN)
+            await look_up(reader, "t")
         except LookupFailed as error:
             outcomes.append(type(error).__name__)
 
@@ -174,7 +173,7 @@ async def test_a_caller_with_more_time_does_not_fail_with_one_who_has_less() -> 
 
     async def ask(reader: Reader, seconds: float) -> None:
         with anyio.move_on_after(seconds):
-            statuses.append((await reader.task(RetrieveTask(id="t"), TOKEN)).status)
+            statuses.append((await look_up(reader, "t")).status)
 
     async with reading(sandbox) as reader, anyio.create_task_group() as group:
         for seconds in (1, 4):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -12,18 +12,18 @@ from headshots_mcp.api.errors import LookupFailed, TimedOut
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.lookup.cache import TaskCache
 from headshots_mcp.lookup.single_flight import SingleFlight
-from headshots_mcp.lookup.tasks import HeadshotTask, outcome_of
+from headshots_mcp.lookup.tasks import HeadshotTask, Outcome, outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from headshots_mcp.api.client import HeadshotsClient
     from headshots_mcp.api.records import TaskRecord
 
 DEFAULT_TIMEOUT = 20.0
-# The vendor recommends at most 50 ids a request (API notes, "Request").
-CHUNK = 50
-CHUNKS_AT_ONCE = 4
+# The vendor recommends at most 50 ids a request (docs/api.md, "Request").
+PART = 50
+PARTS_AT_ONCE = 4
 
 _log = logging.getLogger(__name__)
 
@@ -43,19 +43,31 @@ class Reader:
         self._cache = TaskCache()
         self._shared = SingleFlight()
 
-    async def task(self, request: RetrieveTask, token: str) -> HeadshotTask:
-        """Look one task up.
-
-        Raises:
-            LookupFailed: If there is no answer.
-        """
-        if known := self._cache.get(token, request.id):
+    async def look_up_one(self, task_id: str, token: str) -> Outcome:
+        """Look one task up, with the request for a single one: gives the task or why there is none."""
+        if known := self._cache.get(token, task_id):
             return known
-        with self._lookup(anyio.current_time() + self._timeout):
-            record = await self._shared.get(
-                (token, request.model_dump_json()), lambda: self._client.retrieve(request, token)
-            )
-            return self._to_task(token, request.id, record)
+        outcomes = await self._outcomes(RetrieveTask(id=task_id), token, anyio.current_time() + self._timeout)
+        return outcomes[task_id]
+
+    async def look_up(self, ids: Iterable[str], token: str) -> dict[str, Outcome]:
+        """Look tasks up: for each id, once and in the order of first mention, its task or why there is none.
+
+        A part that fails leaves the others answered; nothing is raised.
+        """
+        wanted = list(dict.fromkeys(ids))
+        outcomes: dict[str, Outcome] = {id_: known for id_ in wanted if (known := self._cache.get(token, id_))}
+        limiter = anyio.CapacityLimiter(PARTS_AT_ONCE)
+        deadline = anyio.current_time() + self._timeout
+
+        async def look_up(part: list[str]) -> None:
+            async with limiter:
+                outcomes.update(await self._outcomes(RetrieveTasks(ids=part), token, deadline))
+
+        async with anyio.create_task_group() as group:
+            for part in in_parts([id_ for id_ in wanted if id_ not in outcomes]):
+                group.start_soon(look_up, part)
+        return {id_: outcomes[id_] for id_ in wanted}
 
     async def raw(self, request: RetrieveTask, token: str) -> bytearray | None:
         """Give the JSON of one task's record as the API sends it now, None if it does not know the task.
@@ -66,50 +78,25 @@ class Reader:
         with self._lookup(anyio.current_time() + self._timeout):
             return await self._client.retrieve_raw(request, token)
 
-    async def tasks(self, request: RetrieveTasks, token: str) -> Found:
-        """Look several tasks up: each id once, in the order of first mention.
+    async def _outcomes(self, request: RetrieveTask | RetrieveTasks, token: str, deadline: float) -> dict[str, Outcome]:
+        ids = request.ids if isinstance(request, RetrieveTasks) else [request.id]
+        key = token, request.model_dump_json()
+        try:
+            with self._lookup(deadline):
+                records = await self._shared.get(key, lambda: self._ask(request, token))
+        except LookupFailed as error:
+            return dict.fromkeys(ids, error)
+        outcomes = {id_: outcome_of(id_, records.get(id_)) for id_ in ids}
+        for outcome in outcomes.values():
+            if isinstance(outcome, HeadshotTask):
+                self._cache.remember(token, outcome)
+        return outcomes
 
-        A part that fails leaves its tasks `unavailable`, with its failure, and the others answered.
-
-        Raises:
-            LookupFailed: If there is no answer for any task.
-        """
-        ids = list(dict.fromkeys(request.ids))
-        answers = {id_: known for id_ in ids if (known := self._cache.get(token, id_))}
-        unknown = [id_ for id_ in ids if id_ not in answers]
-        chunks = [unknown[start : start + CHUNK] for start in range(0, len(unknown), CHUNK)]
-        failures: dict[str, LookupFailed] = {}
-        limiter = anyio.CapacityLimiter(CHUNKS_AT_ONCE)
-        deadline = anyio.current_time() + self._timeout
-
-        async def look_up(chunk: list[str]) -> None:
-            try:
-                with self._lookup(deadline):
-                    async with limiter:
-                        answers.update(await self._chunk(chunk, token))
-            except LookupFailed as error:
-                failures.update(dict.fromkeys(chunk, error))
-                answers.update((id_, HeadshotTask.unavailable(id_, error)) for id_ in chunk)
-
-        async with anyio.create_task_group() as group:
-            for chunk in chunks:
-                group.start_soon(look_up, chunk)
-        if len(failures) == len(ids):
-            raise failures[ids[0]]
-        return Found([answers[id_] for id_ in ids], failures)
-
-    async def _chunk(self, ids: list[str], token: str) -> dict[str, HeadshotTask]:
-        request = RetrieveTasks(ids=ids)
-        records = await self._shared.get(
-            (token, request.model_dump_json()), lambda: self._client.retrieve_batch(request, token)
-        )
-        return {id_: self._to_task(token, id_, records.get(id_)) for id_ in ids}
-
-    def _to_task(self, token: str, task_id: str, record: TaskRecord | None) -> HeadshotTask:
-        outcome = outcome_of(task_id, record)
-        task = HeadshotTask.unavailable(task_id, outcome) if isinstance(outcome, LookupFailed) else outcome
-        self._cache.remember(token, task)
-        return task
+    async def _ask(self, request: RetrieveTask | RetrieveTasks, token: str) -> dict[str, TaskRecord]:
+        if isinstance(request, RetrieveTasks):
+            return await self._client.retrieve_batch(request, token)
+        record = await self._client.retrieve(request, token)
+        return {request.id: record} if record else {}
 
     @contextmanager
     def _lookup(self, deadline: float) -> Iterator[None]:
@@ -124,8 +111,6 @@ class Reader:
             raise
 
 
-class Found(NamedTuple):
-    """Tasks as they are now, and by id why some could not be looked up."""
-
-    tasks: list[HeadshotTask]
-    failures: dict[str, LookupFailed]
+def in_parts(ids: list[str]) -> Iterator[list[str]]:
+    """Split ids into lists no longer than a request should name."""
+    return (ids[start : start + PART] for start in range(0, len(ids), PART))

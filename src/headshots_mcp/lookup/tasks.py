@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 # A generation takes one to two minutes; one that has been running for so long has probably stopped.
 STUCK_SECONDS = 600
-# Seconds for which an unknown id may still be one so new that the API does not know it yet.
-GRACE = 9.0
 
 
 class _Answer(BaseModel):
@@ -69,16 +67,6 @@ class HeadshotTask(_Answer):
         """Whether the task is unfinished for so long, at a Unix time, that it probably never ends."""
         return self.is_unfinished and (self.age(now) or 0.0) > STUCK_SECONDS
 
-    def is_over(self, age: float) -> bool:
-        """Whether waiting makes no sense any more, given the seconds for which it has been asked about."""
-        return self.is_final or (self.status in ("succeeded", "failed", "not_found") and age >= GRACE)
-
-    @classmethod
-    def unavailable(cls, task_id: str, error: LookupFailed) -> HeadshotTask:
-        """Say that a task could not be looked up, and why."""
-        reason = TaskError(code=error.code, message=error.message, trace_id=error.trace_id)
-        return cls(id=task_id, status="unavailable", image_urls=[], error=reason)
-
     @classmethod
     def from_record(cls, task_id: str, record: TaskRecord | None) -> HeadshotTask:
         """Condense a record; never raises, whatever the record holds.
@@ -108,11 +96,16 @@ class HeadshotTask(_Answer):
 class HeadshotTasks(_Answer):
     """Several headshot tasks, in the order they were asked for."""
 
-    tasks: list[HeadshotTask]
+    summary: Annotated[str | SkipJsonSchema[None], Field(description="How many are in which state")] = None
     next_step: Annotated[str | SkipJsonSchema[None], Field(description="Suggested next action")] = None
+    tasks: list[HeadshotTask]
 
 
-def outcome_of(task_id: str, record: TaskRecord | None) -> HeadshotTask | LookupFailed:
+Outcome = HeadshotTask | LookupFailed
+"""What came of looking one id up: the task, or what stood in the way."""
+
+
+def outcome_of(task_id: str, record: TaskRecord | None) -> Outcome:
     """Give the task that a record is about, or what it says stood in the way of looking the task up."""
     if record is not None and record.is_error_body:
         return refusal(200, code=code_of(record.error), trace_id=record.trace_id)
