@@ -1,245 +1,212 @@
-"""Waiting for tasks, on a clock that nobody waits for; seen through the tool."""
+"""When waiting looks at which tasks, and when it ends: outcomes and times as data, without sockets or a clock."""
 
 from __future__ import annotations
 
-from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any
+from heapq import heappop, heappush
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
-import anyio
 import pytest
-from starlette.responses import JSONResponse, Response
+from hypothesis import given
+from hypothesis import strategies as st
 
-from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, UNKNOWN, Sandbox
-from headshots_mcp.sandbox.faults import error_answer
-from tests.conftest import connected, text_of
+from headshots_mcp.api.errors import LookupFailed, RateLimited, ServerFault, TokenRejected, UsedUp
+from headshots_mcp.lookup.tasks import HeadshotTask
+from headshots_mcp.lookup.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
-    from mcp_types import CallToolResult
+    from headshots_mcp.lookup.tasks import Outcome
 
-pytestmark = pytest.mark.usefixtures("movable_clock")
+BEGAN = 1000.0
+Api = dict[str, dict[float, "Outcome"]]
+"""What the API says of each id: from which second of the wait on, what."""
 
-RUNNING = JSONResponse({"items": [{"id": UNKNOWN, "response": {"status": "unknown"}}]})
-DOWN = error_answer(503)
-BUSY = error_answer(429, retry_after="30")
-REFUSED = error_answer(401)
+PENDING = HeadshotTask(id="", status="pending", image_urls=[])
+RUNNING = HeadshotTask(id="", status="processing", image_urls=[])
+DONE = HeadshotTask(id="", status="succeeded", image_urls=["https://a/1.png"], is_final=True)
+FAILED = HeadshotTask(id="", status="failed", image_urls=[], is_final=True)
+HICCUP = HeadshotTask(id="", status="failed", image_urls=[])
+EMPTY = HeadshotTask(id="", status="succeeded", image_urls=[])
+UNKNOWN = HeadshotTask(id="", status="not_found", image_urls=[])
+DOWN = ServerFault(status=503)
+REFUSED = TokenRejected(status=401)
 
 
-class Waited:
-    """One call of the tool: its result, how long it took, what was asked and when, what was reported and when."""
+def limited(seconds: float) -> RateLimited:
+    return RateLimited(status=429, retry_after=seconds)
 
-    def __init__(self, sandbox: Sandbox | None = None) -> None:
-        self.sandbox = sandbox or Sandbox()
-        self.reports: list[tuple[float, float | None, str | None]] = []
-        self.looks: list[tuple[float, list[str]]] = []
-        self.seconds = 0.0
 
-    async def call(self, *ids: str, timeout_seconds: float | None = None) -> CallToolResult:
-        begun = anyio.current_time()
+class Played(NamedTuple):
+    """A wait that is over: when each id was looked at and answered, and when it ended, in seconds from its begin."""
 
-        async def report(progress: float, total: float | None, message: str | None) -> None:
-            assert anyio.current_time() - begun == pytest.approx(progress)
-            self.reports.append((progress, total, message))
-
-        arguments: dict[str, Any] = {"ids": list(ids)}
-        if timeout_seconds is not None:
-            arguments["timeout_seconds"] = timeout_seconds
-        async with connected(self.sandbox, within=20) as client:
-            result = await client.call_tool("wait_for_headshot_tasks", arguments, progress_callback=report)
-        self.seconds = anyio.current_time() - begun
-        return result
+    looks: dict[str, list[float]]
+    answers: dict[str, list[tuple[float, Outcome]]]
+    waiting: Waiting
+    ended: float = 0.0
 
     @property
-    def asked(self) -> list[list[str]]:
-        return [asked.body["ids"] for asked in self.sandbox.requests if asked.body]
-
-    def script(self, task_id: str, answers: Iterable[Response]) -> Waited:
-        self.sandbox.script(task_id, answers)
-        return self
+    def said(self) -> dict[str, str]:
+        return {id_: named(outcome) for id_, outcome in self.waiting.outcomes.items()}
 
 
-def states(result: CallToolResult) -> list[str]:
-    assert result.structured_content is not None
-    return [task["status"] for task in result.structured_content["tasks"]]
+def named(outcome: Outcome) -> str:
+    return type(outcome).__name__ if isinstance(outcome, LookupFailed) else outcome.status
 
 
-async def test_tasks_that_are_all_final_are_answered_at_once() -> None:
-    waited = Waited()
-    result = await waited.call(SUCCEEDED, FAILED)
-
-    assert states(result) == ["succeeded", "failed"]
-    assert (waited.seconds, waited.asked) == (0, [[SUCCEEDED, FAILED]])
-    assert waited.reports == [(0, 45, "2 of 2 finished")]
-    assert "next_step" not in (result.structured_content or {})
-
-
-async def test_of_five_tasks_only_the_late_one_is_asked_for_again() -> None:
-    waited = Waited()
-    result = await waited.call(SUCCEEDED, FAILED, LIVING, GALLERY, SUCCEEDED)
-
-    assert states(result) == ["succeeded", "failed", "succeeded", "succeeded"]
-    assert waited.asked == [[SUCCEEDED, FAILED, LIVING, GALLERY], *[[LIVING]] * 3]
-    assert [round(at, 2) for at, _, _ in waited.reports] == [0, 2, 5, 9.5]
-    assert [message for _, _, message in waited.reports] == ["3 of 4 finished"] * 3 + ["4 of 4 finished"]
-    assert waited.seconds == 9.5
-
-
-async def test_a_task_that_never_ends_is_looked_at_ever_more_slowly_until_the_time_is_up() -> None:
-    waited = Waited()
-    result = await waited.call(UNKNOWN)
-
-    assert (states(result), waited.seconds, result.is_error) == (["processing"], 45, False)
-    assert text_of(result).endswith("Not finished: call wait_for_headshot_tasks.")
-    assert len(waited.asked) == 8
-    pauses = [
-        later - earlier for (earlier, _, _), (later, _, _) in zip(waited.reports, waited.reports[1:], strict=False)
-    ]
-    assert all(0 < pause <= 5 for pause in pauses)
-    assert {total for _, total, _ in waited.reports} == {45}
+def play(api: Mapping[str, Mapping[float, Outcome]], seconds: float, slow: Mapping[str, float] | None = None) -> Played:
+    """Wait for what `api` says, each answer as many seconds late as `slow` says of its id."""
+    waiting, now = Waiting(api, BEGAN, seconds), BEGAN
+    played = Played({id_: [] for id_ in api}, {id_: [] for id_ in api}, waiting)
+    coming: list[tuple[float, str, Outcome]] = []
+    while look := waiting.next_look(now):
+        assert now <= look.at <= waiting.deadline
+        if coming and coming[0][0] <= look.at:
+            now, id_, outcome = heappop(coming)
+            waiting.learn({id_: outcome}, now)
+            played.answers[id_].append((now - BEGAN, outcome))
+            continue
+        now = look.at
+        waiting.begin(look.ids)
+        for id_ in look.ids:
+            played.looks[id_].append(round(now - BEGAN, 2))
+            since = max(begin for begin in api[id_] if begin <= now - BEGAN)
+            heappush(coming, (now + (slow or {}).get(id_, 0.0), id_, api[id_][since]))
+    return played._replace(ended=round(now - BEGAN, 2))
 
 
-@pytest.mark.parametrize(("seconds", "looks"), [(1, 1), (1.5, 1), (3, 2), (60, 10), (300, 40)])
-async def test_the_limit_is_kept_to_the_second(seconds: float, looks: int) -> None:
-    waited = Waited()
-    result = await waited.call(UNKNOWN, timeout_seconds=seconds)
+@pytest.mark.parametrize(
+    ("api", "seconds", "looks", "ended", "said"),
+    [
+        pytest.param({"a": {0: DONE}, "b": {0: FAILED}}, 45, {"a": [0], "b": [0]}, 0, None, id="all final at once"),
+        pytest.param(
+            {"a": {0: PENDING, 2: RUNNING, 9: DONE}, "b": {0: DONE}},
+            45,
+            {"a": [0, 2, 5, 9.5], "b": [0]},
+            9.5,
+            None,
+            id="only the unfinished one is looked at again",
+        ),
+        pytest.param(
+            {"a": {0: RUNNING}},
+            45,
+            {"a": [0, 2, 5, 9.5, 16.25, 24.25, 32.25, 40.25, 43.5]},
+            45,
+            None,
+            id="ever more slowly, and once just before the end",
+        ),
+        pytest.param({"a": {0: RUNNING, 10: DONE}}, 12, {"a": [0, 2, 5, 9.5, 10.5]}, 10.5, None, id="ends 2 s before"),
+        pytest.param({"a": {0: RUNNING, 41: DONE}}, 45, None, 43.5, {"a": "succeeded"}, id="ends 4 s before"),
+        pytest.param({"a": {0: RUNNING}}, 1, {"a": [0]}, 1, None, id="one second is one look"),
+        pytest.param({"a": {0: RUNNING}}, 2.5, {"a": [0, 1]}, 2.5, None, id="never more than one look a second"),
+        pytest.param({"a": {0: RUNNING}}, 12.2, {"a": [0, 2, 5, 9.5, 10.7]}, 12.2, None, id="the last a second later"),
+        pytest.param({"a": {0: RUNNING}}, 11.9, {"a": [0, 2, 5, 10.4]}, 11.9, None, id="no look just before the last"),
+        pytest.param({"a": {0: UNKNOWN}}, 45, {"a": [0, 2, 5, 9.5]}, 9.5, {"a": "not_found"}, id="unknown"),
+        pytest.param({"a": {0: UNKNOWN, 4: RUNNING, 20: DONE}}, 45, None, 24.25, {"a": "succeeded"}, id="known later"),
+        pytest.param({"a": {0: UNKNOWN}}, 5, {"a": [0, 2, 3.5]}, 5, {"a": "not_found"}, id="less time than the grace"),
+        pytest.param({"a": {0: HICCUP}}, 45, {"a": [0, 2, 5, 9.5]}, 9.5, {"a": "failed"}, id="perhaps failed"),
+        pytest.param(
+            {"a": {0: HICCUP, 4: RUNNING, 20: DONE}}, 45, None, 24.25, {"a": "succeeded"}, id="a hiccup at first"
+        ),
+        pytest.param(
+            {"a": {0: RUNNING, 20: HICCUP, 30: DONE}}, 45, None, 32.25, {"a": "succeeded"}, id="a hiccup later"
+        ),
+        pytest.param({"a": {0: RUNNING, 20: HICCUP}}, 45, None, 32.25, {"a": "failed"}, id="perhaps failed later"),
+        pytest.param(
+            {"a": {0: EMPTY, 6: DONE}}, 45, {"a": [0, 2, 5, 9.5]}, 9.5, {"a": "succeeded"}, id="pictures later"
+        ),
+        pytest.param({"a": {0: DOWN, 20: DONE}}, 45, None, 24.25, {"a": "succeeded"}, id="a fault that passes"),
+        pytest.param({"a": {0: DOWN}}, 12, {"a": [0, 2, 5, 9.5, 10.5]}, 12, {"a": "ServerFault"}, id="one that stays"),
+        pytest.param({"a": {0: RUNNING, 3: DOWN}}, 12, None, 12, {"a": "processing"}, id="what was known is kept"),
+        pytest.param({"a": {0: REFUSED}}, 45, {"a": [0]}, 0, {"a": "TokenRejected"}, id="refused for good"),
+        pytest.param({"a": {0: RUNNING, 4: REFUSED}}, 45, {"a": [0, 2, 5]}, 5, {"a": "processing"}, id="refused later"),
+        pytest.param(
+            {"a": {0: UsedUp()}, "b": {0: RUNNING, 3: DONE}},
+            45,
+            {"a": [0], "b": [0, 2, 5]},
+            5,
+            {"a": "UsedUp", "b": "succeeded"},
+            id="a part refused for good ends for itself",
+        ),
+        pytest.param(
+            {"a": {0: limited(60)}, "b": {0: RUNNING, 4: DONE}},
+            45,
+            {"a": [0], "b": [0, 2, 5]},
+            5,
+            {"a": "RateLimited", "b": "succeeded"},
+            id="a part limited for longer keeps no other from being waited for",
+        ),
+        pytest.param({"a": {0: limited(60)}}, 45, {"a": [0]}, 0, {"a": "RateLimited"}, id="none can be asked"),
+        pytest.param({"a": {0: limited(30), 30: DONE}}, 45, {"a": [0, 32.25]}, 32.25, None, id="limited, but in time"),
+        pytest.param({"a": {0: limited(44), 44: DONE}}, 45, {"a": [0, 44]}, 44, None, id="limited until just before"),
+        pytest.param({"a": {0: limited(45)}}, 45, {"a": [0]}, 0, None, id="limited until the very end"),
+    ],
+)
+def test_a_wait(
+    api: Api,
+    seconds: float,
+    looks: dict[str, list[float]] | None,
+    ended: float,
+    said: dict[str, str] | None,
+) -> None:
+    played = play(api, seconds)
 
-    assert (states(result), waited.seconds, len(waited.asked)) == (["processing"], seconds, looks)
-
-
-async def test_an_api_that_is_down_in_the_middle_is_borne() -> None:
-    waited = Waited().script(LIVING, repeat(DOWN, 8))
-    result = await waited.call(LIVING)
-
-    assert states(result) == ["succeeded"]
-    assert text_of(result).count("\n") == 2
-
-
-async def test_an_api_that_stays_down_is_told_with_what_is_known() -> None:
-    sandbox = Sandbox()
-    sandbox.script(
-        UNKNOWN, chain([JSONResponse({"items": [{"id": UNKNOWN, "response": {"status": "x"}}]})], repeat(DOWN))
-    )
-    waited = Waited(sandbox)
-    result = await waited.call(SUCCEEDED, UNKNOWN)
-
-    assert states(result) == ["not_found", "processing"]
-    assert (result.is_error, waited.seconds) == (False, 45)
-    assert "The last look failed: The API is temporarily unavailable." in text_of(result)
-
-
-async def test_an_api_that_never_answers_is_no_error_but_says_why() -> None:
-    result = await Waited().script("t", repeat(DOWN)).call("t", "u", timeout_seconds=30)
-
-    assert (states(result), result.is_error) == (["unavailable", "unavailable"], False)
-    assert "t unavailable: 'The API is temporarily unavailable." in text_of(result)
-
-
-async def test_a_rate_limit_that_ends_in_time_is_waited_for() -> None:
-    waited = Waited().script(LIVING, [BUSY])
-    result = await waited.call(LIVING)
-
-    assert states(result) == ["succeeded"]
-    assert len(waited.asked) == 5
-    assert waited.seconds > 40
-
-
-async def test_a_rate_limit_that_lasts_longer_than_the_wait_ends_it_at_once() -> None:
-    waited = Waited().script(UNKNOWN, [RUNNING, BUSY])
-    result = await waited.call(UNKNOWN, timeout_seconds=20)
-
-    assert (states(result), waited.seconds) == (["processing"], 2)
-    assert "Try again in 30 seconds." in text_of(result)
-
-
-async def test_a_refused_token_is_an_error_at_once() -> None:
-    waited = Waited().script("t", repeat(REFUSED))
-    result = await waited.call("t")
-
-    assert (result.is_error, waited.seconds, len(waited.asked)) == (True, 0, 1)
-    assert text_of(result).startswith("The API rejected the token")
-
-
-async def test_an_unknown_id_counts_as_final_only_after_a_short_grace() -> None:
-    waited = Waited()
-    result = await waited.call("none", SUCCEEDED)
-
-    assert (states(result), waited.seconds) == (["not_found", "succeeded"], 9.5)
-    assert waited.asked == [["none", SUCCEEDED], ["none"], ["none"], ["none"]]
-
-
-async def test_a_task_only_seconds_old_is_found_within_its_grace() -> None:
-    unknown = JSONResponse({"items": []})
-    result = await Waited().script(SUCCEEDED, [unknown, unknown]).call(SUCCEEDED)
-
-    assert states(result) == ["succeeded"]
-
-
-async def test_a_thousand_tasks_cost_one_request_for_fifty_a_round() -> None:
-    ids = [UNKNOWN, *(f"none-{number}" for number in range(999))]
-    waited = Waited()
-    result = await waited.call(*ids, timeout_seconds=12)
-
-    assert len(states(result)) == 1000
-    assert [len(ids) for ids in waited.asked] == [50] * 80
-    assert waited.seconds == 12
+    assert played.ended == ended
+    assert looks is None or played.looks == looks
+    assert said is None or played.said == said
 
 
-async def test_a_part_that_is_refused_is_given_up_and_reported() -> None:
-    ids = [f"t{number}" for number in range(50)]
-    waited = Waited().script("t0", repeat(REFUSED))
-    result = await waited.call(*ids, UNKNOWN, timeout_seconds=12)
+def test_a_part_that_is_slow_keeps_no_other_from_being_looked_at() -> None:
+    played = play({"a": {0: RUNNING}, "b": {0: RUNNING, 4: DONE}}, 20, slow={"a": 12})
 
-    assert states(result) == ["unavailable"] * 50 + ["processing"]
-    assert "The API rejected the token" in text_of(result)
-    assert sorted(len(ids) for ids in waited.asked) == [1, 1, 1, 1, 50]
+    assert played.looks == {"a": [0, 16.25], "b": [0, 2, 5]}
+    assert played.ended == 20
+    assert played.said == {"a": "processing", "b": "succeeded"}
 
 
-async def test_a_part_that_is_rate_limited_is_left_alone_as_long_as_the_api_asks() -> None:
-    ids = [f"t{number}" for number in range(50)]
-    waited = Waited().script("t0", [BUSY])
-    result = await waited.call(*ids, UNKNOWN, timeout_seconds=40)
-
-    assert states(result)[0] == "not_found"
-    assert sorted(len(ids) for ids in waited.asked) == [1, 1, 1, 1, 50, 50]
+def test_what_was_never_answered_is_said_to_have_timed_out() -> None:
+    assert play({"a": {0: DONE}}, 5, slow={"a": 6}).said == {"a": "TimedOut"}
 
 
-async def test_what_was_known_is_not_forgotten_because_a_later_look_at_it_fails() -> None:
-    ids = [f"t{number}" for number in range(50)]
-    running = JSONResponse({"items": [{"id": "t0", "response": {"status": "unknown"}}]})
-    waited = Waited().script("t0", chain([running], repeat(DOWN)))
-    result = await waited.call(*ids, UNKNOWN, timeout_seconds=8)
+def test_a_failure_is_told_beside_what_was_known_before() -> None:
+    waiting = play({"a": {0: RUNNING, 3: DOWN}, "b": {0: DOWN}}, 12).waiting
 
-    assert states(result)[0] == "processing"
-    assert "The last look failed: The API is temporarily unavailable." in text_of(result)
+    assert waiting.failures == {"a": DOWN, "b": DOWN}
+    assert waiting.outcomes == {"a": RUNNING, "b": DOWN}
+    assert (waiting.done, waiting.total) == (0, 2)
 
 
-async def test_an_api_that_is_silent_until_the_time_is_up_is_said_to_be_so() -> None:
-    class Silent(Response):
-        async def __call__(self, *_: Any) -> None:
-            await anyio.sleep_forever()
-
-    result = await Waited().script("t", [Silent()]).call("t", timeout_seconds=1)
-
-    assert states(result) == ["unavailable"]
-    assert text_of(result).startswith("t unavailable: 'The API did not answer in time.")
+MOMENTS = st.floats(0, 400)
+OUTCOMES = st.one_of(
+    st.sampled_from([PENDING, RUNNING, DONE, FAILED, HICCUP, EMPTY, UNKNOWN, DOWN, REFUSED]),
+    st.floats(0, 1000).map(limited),
+)
+HISTORIES = st.dictionaries(MOMENTS, OUTCOMES, max_size=8).map(lambda history: {0: RUNNING, **history})
+LIVES = st.dictionaries(st.sampled_from("abcde"), HISTORIES, min_size=1)
 
 
-async def test_a_caller_that_gives_up_ends_the_asking_at_once() -> None:
-    sandbox = Sandbox()
-    async with connected(sandbox) as client:
-        with anyio.move_on_after(6):
-            await client.call_tool("wait_for_headshot_tasks", {"ids": [UNKNOWN], "timeout_seconds": 300})
-        await anyio.sleep(60)
+@given(LIVES, st.floats(1, 300), st.dictionaries(st.sampled_from("abcde"), st.floats(0, 60)))
+def test_whatever_the_api_says_and_when_waiting_ends_and_keeps_its_pace(
+    api: Api, seconds: float, slow: dict[str, float]
+) -> None:
+    played = play(api, seconds, slow)
 
-    assert len(sandbox.requests) == 3
+    assert played.ended <= round(seconds, 2)
+    for id_, looks in played.looks.items():
+        assert all(later - earlier >= 0.98 for earlier, later in pairwise(looks))
+        assert looks[0] == 0
+        for at, outcome in played.answers[id_]:
+            assert not is_final(outcome) or at + 0.01 >= looks[-1]
+            assert all(look + 0.01 >= at + retry_after(outcome) for look in looks if look > at + 0.01)
+    if played.ended < round(seconds, 2):
+        unfinished = [id_ for id_, said in played.said.items() if said in ("pending", "processing")]
+        assert all(id_ in played.waiting.failures for id_ in unfinished)
 
 
-async def test_what_is_remembered_is_not_asked_for() -> None:
-    sandbox = Sandbox()
-    async with connected(sandbox) as client:
-        await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
-        result = await client.call_tool("wait_for_headshot_tasks", {"ids": [SUCCEEDED], "timeout_seconds": None})
+def is_final(outcome: Outcome) -> bool:
+    return isinstance(outcome, TokenRejected) if isinstance(outcome, LookupFailed) else outcome.is_final
 
-    assert states(result) == ["succeeded"]
-    assert len(sandbox.requests) == 1
+
+def retry_after(outcome: Outcome) -> float:
+    return getattr(outcome, "retry_after", None) or 0.0

@@ -48,7 +48,7 @@ async def test_progress_comes_over_every_transport(served: Served, transport: st
 
     async def report(progress: float, total: float | None, message: str | None) -> None:
         reports.append(progress)
-        assert (total, message) == (3, "0 of 1 finished")
+        assert (total, message) == (3, "0 of 1 done")
 
     async def wait(connection: AbstractAsyncContextManager[Client]) -> None:
         async with connection as client:

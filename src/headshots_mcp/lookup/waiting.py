@@ -1,26 +1,30 @@
-"""Waits for tasks: looks again, ever more slowly, until all have ended or the time is up."""
+"""When to look at which tasks again, and when waiting for them is over: a state machine without I/O or clock."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import anyio
 from pydantic import BeforeValidator, Field
 
 from headshots_mcp.api.errors import LookupFailed, TimedOut, Transient
-from headshots_mcp.api.requests import MAX_IDS, Request, RetrieveTasks, TaskId
-from headshots_mcp.lookup.tasks import HeadshotTask
+from headshots_mcp.api.requests import MAX_IDS, Request, TaskId
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from headshots_mcp.lookup.reader import Reader
+    from headshots_mcp.lookup.tasks import HeadshotTask, Outcome
 
-FIRST_PAUSE, LONGEST_PAUSE, SLOWER = 2.0, 8.0, 1.5
-REPORT_EVERY = 5.0
-
-DEFAULT_WAIT = 45
+# A generation takes one to two minutes, and some hosts give a call up after 60 s.
+DEFAULT_SECONDS = 45
+# A look more often than that at one task is what brings 429 (docs/api.md, "Pace").
+LEAST_PAUSE_SECONDS = 1.0
+FIRST_PAUSE_SECONDS, LONG_PAUSE_SECONDS = 2.0, 8.0
+# The last look needs time for its answer.
+LAST_LOOK_SECONDS = 1.5
+# For so long an unknown id may be a new task, and a failure without a code a hiccup.
+GRACE_SECONDS = 9.0
 
 
 class WaitForTasks(Request):
@@ -30,112 +34,133 @@ class WaitForTasks(Request):
     timeout_seconds: Annotated[
         float,
         Field(ge=1, le=300, description="When to stop waiting"),  # first, or the schema says `ge`, not `minimum`
-        BeforeValidator(lambda given: DEFAULT_WAIT if given is None else given),
-    ] = DEFAULT_WAIT
+        BeforeValidator(lambda given: DEFAULT_SECONDS if given is None else given),
+    ] = DEFAULT_SECONDS
 
 
-async def wait(
-    reader: Reader,
-    request: WaitForTasks,
-    token: str,
-    report: Callable[[float, str], Awaitable[None]],
-) -> Wait:
-    """Look until every task is final or `timeout_seconds` are over; only what is not final is asked for.
+class Look(NamedTuple):
+    """Look at these ids at that time; at none of them means: there are answers to come until then."""
 
-    Args:
-        reader: Looks the tasks up.
-        request: The ids, and how many seconds to wait at most.
-        token: With whose token to ask.
-        report: Called at every round and every five seconds with the seconds gone by and how far it is.
+    at: float
+    ids: list[str]
 
-    Raises:
-        LookupFailed: If nothing is known of any task and asking again would not help.
+
+class Waiting:
+    """What is known of tasks somebody waits for, and so at which to look again, and when.
+
+    Whoever drives it asks for the `next_look`, says `begin` when it is under way and `learn` when there are answers,
+    in any order, until `next_look` says that waiting is over. All times are seconds on the driver's own clock.
     """
-    waiting = Wait(list(dict.fromkeys(request.ids)), anyio.current_time())
-    with anyio.move_on_after(request.timeout_seconds):
-        async with anyio.create_task_group() as group:
-            group.start_soon(waiting.keep_reporting, report)
-            await waiting.look_until_final(reader, token, report)
-            group.cancel_scope.cancel()
-    if waiting.failure and not waiting.known and not waiting.unfinished:
-        raise waiting.failure
-    return waiting
+
+    def __init__(self, ids: Iterable[str], began: float, seconds: float) -> None:
+        """Wait for some tasks from the time `began`, for so many seconds at most."""
+        self.began = began
+        self.deadline = began + seconds
+        self._times = [began + age for age in look_ages(seconds)]
+        self._known = {id_: _Known(running_at=began, may_ask_at=began) for id_ in ids}
+
+    def next_look(self, now: float) -> Look | None:
+        """Say at which tasks to look next, and when, or None if waiting is over.
+
+        It ends before its time only if nothing unfinished may be asked for again within it.
+        """
+        due = {id_: at for id_, known in self._known.items() if (at := self._due(known)) is not None}
+        if now >= self.deadline or not due:
+            return None
+        at = max(now, min(due.values()))
+        return Look(at, [id_ for id_, when in due.items() if when <= at < self.deadline])
+
+    def begin(self, ids: Iterable[str]) -> None:
+        """Note that a look at these ids is under way."""
+        for id_ in ids:
+            self._known[id_].is_asked = True
+
+    def learn(self, outcomes: Mapping[str, Outcome], now: float) -> None:
+        """Take in what a look has found."""
+        for id_, outcome in outcomes.items():
+            self._known[id_].learn(outcome, now)
+
+    @property
+    def total(self) -> int:
+        """How many tasks are waited for."""
+        return len(self._known)
+
+    @property
+    def done(self) -> int:
+        """How many tasks need no further look."""
+        return sum(known.is_over for known in self._known.values())
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """The latest known of each task, in the order they were named; a failure only if nothing else is known."""
+        return {id_: known.task or known.failure or TimedOut() for id_, known in self._known.items()}
+
+    @property
+    def failures(self) -> dict[str, LookupFailed]:
+        """Why the latest look at a task failed, where it did."""
+        return {id_: known.failure for id_, known in self._known.items() if known.failure}
+
+    def _due(self, known: _Known) -> float | None:
+        """Say when to look at a task again, at the deadline if there is nothing to do until then, None if never.
+
+        There are a few times for all tasks, so that many need few requests. One that the API wants to be left alone
+        until after the last of them is looked at on its own.
+        """
+        if known.is_over:
+            return None
+        if known.is_asked:
+            return self.deadline
+        later = bisect_left(self._times, known.may_ask_at)
+        if later < len(self._times):
+            return self._times[later]
+        if not known.is_limited:
+            return self.deadline
+        return known.may_ask_at if known.may_ask_at < self.deadline else None
 
 
 @dataclass
-class Wait:
-    """What is known so far of the tasks somebody waits for.
+class _Known:
+    """What is known of one task: the latest answer, why the look after it failed, and when to ask at the earliest."""
 
-    `failures` are those of the last look, by id; `age` is how many seconds after the first look it was.
-    """
+    running_at: float
+    may_ask_at: float
+    task: HeadshotTask | None = None
+    failure: LookupFailed | None = None
+    is_asked: bool = False
+    is_over: bool = False
 
-    ids: list[str]
-    began: float
-    known: dict[str, HeadshotTask] = field(default_factory=dict)
-    failures: dict[str, LookupFailed] = field(default_factory=dict)
-    age: float = 0.0
-    reported: float | None = None
-
-    @property
-    def tasks(self) -> list[HeadshotTask]:
-        """The tasks in the order of first mention; one that never could be looked up is `unavailable`."""
-        return [
-            self.known.get(id_) or HeadshotTask.unavailable(id_, self.failures.get(id_, TimedOut())) for id_ in self.ids
-        ]
-
-    @property
-    def failure(self) -> LookupFailed | None:
-        """Why the last look failed, in part at least."""
-        return next(iter(self.failures.values()), None)
+    def learn(self, outcome: Outcome, now: float) -> None:
+        self.is_asked = False
+        if isinstance(outcome, LookupFailed):
+            self.failure = outcome
+            self.is_over = not isinstance(outcome, Transient)
+        else:
+            self.task, self.failure = outcome, None
+            if outcome.is_unfinished:
+                self.running_at = now
+            self.is_over = outcome.is_final or now - self.running_at >= GRACE_SECONDS
+        self.may_ask_at = now + max(LEAST_PAUSE_SECONDS, self._retry_after)
 
     @property
-    def unfinished(self) -> list[str]:
-        """The ids that are worth another look."""
-        return [id_ for id_ in self.ids if not self._is_over(id_)]
+    def is_limited(self) -> bool:
+        return self._retry_after > 0
 
-    async def look_until_final(
-        self, reader: Reader, token: str, report: Callable[[float, str], Awaitable[None]]
-    ) -> None:
-        """Look at what is unfinished, pause, and look again, until nothing is or the time would be up before."""
-        pause = FIRST_PAUSE
-        while True:
-            await self._look(reader, token)
-            await self.report(report)
-            wanted = max((getattr(each, "retry_after", None) or 0.0 for each in self.failures.values()), default=0.0)
-            until = anyio.current_time() + max(pause, wanted)
-            if not self.unfinished or (wanted and until >= anyio.current_effective_deadline()):
-                return
-            await anyio.sleep_until(until)
-            pause = min(pause * SLOWER, LONGEST_PAUSE)
+    @property
+    def _retry_after(self) -> float:
+        return getattr(self.failure, "retry_after", None) or 0.0
 
-    async def keep_reporting(self, report: Callable[[float, str], Awaitable[None]]) -> None:
-        """Report every few seconds, however long a look or a pause takes."""
-        while True:
-            reported = self.reported
-            await anyio.sleep_until(self.began + (reported or 0.0) + REPORT_EVERY)
-            if reported == self.reported:
-                await self.report(report)
 
-    async def report(self, report: Callable[[float, str], Awaitable[None]]) -> None:
-        """Say how far it is, unless that moment was reported already: progress has to rise."""
-        elapsed = anyio.current_time() - self.began
-        if self.reported is None or elapsed > self.reported:
-            self.reported = elapsed
-            done = len(self.ids) - len(self.unfinished)
-            await report(elapsed, f"{done} of {len(self.ids)} finished")
+def pause_at(age: float) -> float:
+    """Say for how many seconds to pause at an age of a wait: two, soon eight, after an hour a minute and a half."""
+    return max(min(FIRST_PAUSE_SECONDS + age / 2, LONG_PAUSE_SECONDS), age / 40)
 
-    async def _look(self, reader: Reader, token: str) -> None:
-        asked = self.unfinished
-        try:
-            tasks, failures = await reader.tasks(RetrieveTasks(ids=asked), token)
-        except LookupFailed as error:
-            self.failures |= dict.fromkeys(asked, error)
-            return
-        self.age = anyio.current_time() - self.began
-        self.known.update((task.id, task) for task in tasks if task.id not in failures)
-        self.failures = {id_: error for id_, error in self.failures.items() if id_ not in asked} | failures
 
-    def _is_over(self, id_: str) -> bool:
-        if not isinstance(self.failures.get(id_), (Transient, type(None))):
-            return True
-        return id_ in self.known and self.known[id_].is_over(self.age)
+def look_ages(seconds: float) -> Iterator[float]:
+    """Say at which ages of a wait of so many seconds to look: at once, ever more seldom, and just before its end."""
+    yield 0.0
+    age, last = pause_at(0.0), seconds - LAST_LOOK_SECONDS
+    while age <= last - LEAST_PAUSE_SECONDS:
+        yield age
+        age += pause_at(age)
+    if last >= LEAST_PAUSE_SECONDS:
+        yield last
