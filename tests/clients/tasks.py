@@ -15,6 +15,7 @@ from fastmcp.client.transports import StdioTransport
 
 how, target, *args = sys.argv[1:]
 TOOL = "wait_for_headshot_tasks"
+FINISHED = "16f96e95-d95c-46ef-b183-139b9bd1aebd"
 
 
 async def main():
@@ -31,8 +32,8 @@ async def main():
                 "first": first.status,
                 "states": [each["status"] for each in result.structured_content["tasks"]],
             }
-        transparent = await client.call_tool(TOOL, {"ids": json.loads(os.environ["CALLS"])["finished"]})
-        found["transparent"] = transparent.structured_content["tasks"][0]["status"]
+        at_once = await client.call_tool(TOOL, {"ids": [FINISHED]})
+        found["at once"] = at_once.structured_content["tasks"][0]["status"]
     print(json.dumps(found))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import zlib
 from base64 import urlsafe_b64encode
-from itertools import count
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import httpx2
@@ -14,9 +15,10 @@ import pytest
 from mcp.client import Client
 from mcp.client.extension import ClientExtension
 from mcp_types import HEADER_MISMATCH, Request, RequestParams, Result
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field
+from starlette.responses import JSONResponse
 
-from headshots_mcp.sandbox.app import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
+from headshots_mcp.sandbox.app import FAILED, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
 from headshots_mcp.server.mcp_tasks import LONGEST_ID
 from headshots_mcp.server.tools import create_server
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 TOOL = "wait_for_headshot_tasks"
+RUNNING = {"response": {"status": "processing"}}
 CALLER = {"authorization": "Bearer sandbox-caller"}
 
 
@@ -78,43 +81,104 @@ def served() -> Iterator[Served]:
         yield Served(sandbox, server)
 
 
+def running(served: Served, task_id: str) -> None:
+    """Let a headshot task go on for ever."""
+    served.sandbox.script(task_id, repeat(answer({"id": task_id, **RUNNING})))
+
+
+def answer(*records: dict[str, Any]) -> JSONResponse:
+    return JSONResponse({"items": records})
+
+
 def test_the_extension_is_advertised(served: Served) -> None:
     assert served.ask("server/discover", {})["capabilities"]["extensions"][EXTENSION] == {}
 
 
-def test_a_waiting_call_becomes_a_task_at_once_and_asks_nothing_yet(served: Served) -> None:
+def test_a_waiting_call_looks_once_and_becomes_a_task(served: Served) -> None:
+    running(served, "endless")
     before = len(served.sandbox.requests)
-    task = served.begin(LIVING)
+    task = served.begin("endless")
 
-    assert (task["resultType"], task["status"], task["ttlMs"], task["pollIntervalMs"]) == (
-        "task",
-        "working",
-        None,
-        5000,
-    )
-    assert len(served.sandbox.requests) == before
+    assert (task["resultType"], task["status"], task["statusMessage"]) == ("task", "working", "0 of 1 done.")
+    assert (task["ttlMs"], task["pollIntervalMs"]) == (3_600_000, pytest.approx(2000, rel=0.2))
+    assert len(served.sandbox.requests) == before + 1
 
 
-def test_a_finished_task_has_its_result_inlined(served: Served) -> None:
-    task = served.begin(SUCCEEDED)
+def test_what_has_ended_already_is_answered_without_a_task(served: Served) -> None:
+    found = served.begin(SUCCEEDED, FAILED)
+
+    assert (found["resultType"], found["isError"]) == ("complete", False)
+    assert [task["status"] for task in found["structuredContent"]["tasks"]] == ["succeeded", "failed"]
+    assert "taskId" not in found
+
+
+def test_a_task_that_ends_later_has_its_result_inlined(served: Served) -> None:
+    record = {"id": "t", "response": {"success": True, "data": [{"image_url": f"{CDN}/t.png"}]}}
+    served.sandbox.script("t", [answer({"id": "t", **RUNNING}), answer(record)])
+    task = served.begin("t")
     found = served.get(task["taskId"])
 
     assert (found["resultType"], found["status"], found["taskId"]) == ("complete", "completed", task["taskId"])
-    assert found["createdAt"] == task["createdAt"]
-    assert found["result"]["structuredContent"]["tasks"][0]["image_urls"] == [f"{CDN}/headshots/{SUCCEEDED}.png"]
-    assert found["result"]["content"][0]["text"].startswith(f"{SUCCEEDED} succeeded")
+    assert (found["createdAt"], found["ttlMs"]) == (task["createdAt"], task["ttlMs"])
+    assert found["result"]["structuredContent"]["tasks"][0]["image_urls"] == [f"{CDN}/t.png"]
+    assert found["result"]["content"][0]["text"] == f"t succeeded\n{CDN}/t.png"
 
 
 def test_several_tasks_are_one_task_that_ends_with_the_last(served: Served) -> None:
     task = served.begin(SUCCEEDED, UNKNOWN, FAILED, SUCCEEDED)
     found = served.get(task["taskId"])
 
-    assert (found["status"], found["statusMessage"]) == ("working", "2 of 3 finished")
+    assert task["statusMessage"] == "2 of 3 done."
+    assert (found["status"], found["statusMessage"]) == ("working", "2 of 3 done.")
     assert "result" not in found
 
 
+@pytest.mark.parametrize(("given", "milliseconds"), [(None, 3_600_000), (300, 300_000), ("7.5", 7500)])
+def test_the_limit_of_the_call_is_the_limit_of_its_task(served: Served, given: Any, milliseconds: int) -> None:
+    arguments = {"ids": [UNKNOWN], "timeout_seconds": given}
+    task = served.ask("tools/call", {"name": TOOL, "arguments": arguments})
+
+    assert task["ttlMs"] == milliseconds
+    assert served.get(task["taskId"])["ttlMs"] == milliseconds
+
+
+def test_at_its_limit_a_task_is_completed_with_what_is_known_and_what_to_do(served: Served) -> None:
+    running(served, "endless")
+    found = served.get(made("endless", ago=3600))
+
+    assert found["status"] == "completed"
+    assert found["result"]["structuredContent"]["tasks"][0]["status"] == "processing"
+    assert found["result"]["structuredContent"]["next_step"] == (
+        "It has been running for 1 hour and is probably stuck: tell the user, don't wait."
+    )
+
+
+@pytest.mark.parametrize("ago", [3601, 86_400, 10 * 365 * 86_400])
+def test_a_task_past_its_time_is_still_answered(served: Served, ago: float) -> None:
+    found = served.get(made(SUCCEEDED, ago=ago))
+
+    assert (found["status"], found["result"]["isError"]) == ("completed", False)
+
+
+def test_the_older_a_task_the_more_seldom_it_is_to_be_asked_for(served: Served) -> None:
+    running(served, "endless")
+    pauses = [served.get(made("endless", ago=ago))["pollIntervalMs"] for ago in (0, 8, 100, 1000, 3000)]
+
+    assert pauses == pytest.approx([2000, 6000, 8000, 25_000, 75_000], rel=0.1)
+    assert served.get(made("endless", ago=3590))["pollIntervalMs"] == pytest.approx(10_000, rel=0.2)
+
+
+@pytest.mark.parametrize("ahead", [60, 600])
+def test_a_replica_whose_clock_is_behind_takes_a_task_for_new(served: Served, ahead: float) -> None:
+    running(served, "endless")
+    found = served.get(made("endless", ago=-ahead))
+
+    assert (found["status"], found["pollIntervalMs"]) == ("working", pytest.approx(2000, rel=0.2))
+    assert found["lastUpdatedAt"] == found["createdAt"]
+
+
 def test_any_replica_can_answer_with_one_lookup_and_the_token_of_the_call(served: Served) -> None:
-    task_id = served.begin(SUCCEEDED)["taskId"]
+    task_id = made(SUCCEEDED, ago=1)
     with Sandbox(image_origin=CDN).serve() as base_url:
         flags = ("--transport", "http", "--host", "0.0.0.0", "--allowed-host", "mcp.example.com")
         with serving(*flags, ACEDATACLOUD_API_BASE_URL=base_url) as server:
@@ -130,18 +194,36 @@ def test_any_replica_can_answer_with_one_lookup_and_the_token_of_the_call(served
         assert refused["result"]["content"][0]["text"].startswith(words)
 
 
-def test_an_api_that_is_down_leaves_the_task_working(served: Served) -> None:
+def test_an_api_that_is_down_leaves_the_task_working_until_its_limit(served: Served) -> None:
     served.sandbox.script("down", (error_answer(503) for _ in count()))
-    found = served.get(served.begin("down")["taskId"])
+    task = served.begin("down")
+    found, at_its_limit = served.get(task["taskId"]), served.get(made("down", ago=3600))
 
-    assert found["status"] == "working"
-    assert found["statusMessage"].startswith("The API is temporarily unavailable.")
+    assert (task["status"], found["status"]) == ("working", "working")
+    assert found["statusMessage"].startswith("0 of 1 done. The API")
+    assert (at_its_limit["status"], at_its_limit["result"]["isError"]) == ("completed", True)
+
+
+def test_a_limit_that_lasts_longer_than_the_task_ends_it(served: Served) -> None:
+    served.sandbox.script("busy", (error_answer(429, retry_after="3600") for _ in count()))
+    found = served.get(made("busy", ago=60))
+
+    assert (found["status"], found["result"]["isError"]) == ("completed", True)
+    assert "in 1 hour." in found["result"]["content"][0]["text"]
+
+
+def test_a_limit_that_ends_in_time_is_waited_for(served: Served) -> None:
+    served.sandbox.script("busy", (error_answer(429, retry_after="60") for _ in count()))
+
+    assert served.get(made("busy", ago=0))["pollIntervalMs"] == pytest.approx(60_000, rel=0.1)
 
 
 def test_an_unknown_id_is_given_a_short_grace(served: Served) -> None:
     found = served.get(served.begin("none")["taskId"])
+    later = served.get(made("none", ago=10))
 
-    assert (found["status"], found["statusMessage"]) == ("working", "0 of 1 finished")
+    assert (found["status"], found["statusMessage"]) == ("working", "0 of 1 done.")
+    assert (later["status"], later["result"]["structuredContent"]["tasks"][0]["status"]) == ("completed", "not_found")
 
 
 def test_cancelling_is_acknowledged_and_changes_nothing_upstream(served: Served) -> None:
@@ -172,21 +254,35 @@ def packed(text: str, level: int = 9) -> str:
     return "headshots." + urlsafe_b64encode(zlib.compress(text.encode(), level)).decode().rstrip("=")
 
 
+def made(*ids: str, ago: float, seconds: float = 3600) -> str:
+    """The id of an MCP task that was made so many seconds ago."""
+    created = round((time.time() - ago) * 1000)
+    return packed(json.dumps([created, round(seconds * 1000), *ids], separators=(",", ":")))
+
+
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel"])
 @pytest.mark.parametrize(
     "text",
     [
-        '[Infinity,"a"]',
-        '[1000000000000000000000000000000,"a"]',
-        '[99999999999,"a"]',
-        '[-1,"a"]',
-        '[true,"a"]',
-        '[1.5,"a"]',
-        '[1, "a"]',
+        '[Infinity,1,"a"]',
+        '[1,Infinity,"a"]',
+        '[1000000000000000000000000000000,1,"a"]',
+        '[99999999999999,1,"a"]',
+        '[-1,1,"a"]',
+        '[1,0,"a"]',
+        '[1,-1,"a"]',
+        '[1,3600001,"a"]',
+        '[true,1,"a"]',
+        '[1,true,"a"]',
+        '[1.5,1,"a"]',
+        '[1, 1,"a"]',
+        '[1,"a"]',
+        "[1,1]",
         "[1]",
-        '[1,""]',
+        "[]",
+        '[1,1,""]',
         '{"1":"a"}',
-        pytest.param('[1,"a"' + " " * 10_000_000 + "]", id="a bomb"),
+        pytest.param('[1,1,"a"' + " " * 10_000_000 + "]", id="a bomb"),
     ],
 )
 def test_a_task_that_was_tampered_with_is_a_wrong_parameter(served: Served, method: str, text: str) -> None:
@@ -194,13 +290,13 @@ def test_a_task_that_was_tampered_with_is_a_wrong_parameter(served: Served, meth
 
 
 def test_a_replica_that_packs_otherwise_makes_ids_as_good(served: Served) -> None:
-    assert served.get(packed(f'[1,"{SUCCEEDED}"]', level=1))["status"] == "completed"
+    assert served.get(packed(f'[1,1,"{SUCCEEDED}"]', level=1))["status"] == "completed"
 
 
 def test_a_part_that_is_refused_ends_the_task_and_says_why(served: Served) -> None:
-    served.get(served.begin(SUCCEEDED)["taskId"])
+    served.get(made(SUCCEEDED, ago=1))
     served.sandbox.script("refused", (error_answer(401) for _ in count()))
-    found = served.get(served.begin(SUCCEEDED, "refused")["taskId"])
+    found = served.get(made(SUCCEEDED, "refused", ago=1))
 
     assert found["status"] == "completed"
     assert [task["status"] for task in found["result"]["structuredContent"]["tasks"]] == ["succeeded", "unavailable"]
@@ -208,7 +304,7 @@ def test_a_part_that_is_refused_ends_the_task_and_says_why(served: Served) -> No
 
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
 def test_a_client_that_did_not_declare_the_extension_is_told_to(served: Served, method: str) -> None:
-    error = served.ask(method, {"taskId": served.begin(SUCCEEDED)["taskId"]}, declared=False)
+    error = served.ask(method, {"taskId": made(SUCCEEDED, ago=1)}, declared=False)
 
     assert error["code"] == -32021
     assert error["data"] == {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
@@ -259,7 +355,7 @@ def test_more_ids_than_a_header_can_carry_are_waited_for_in_the_call(served: Ser
 
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/cancel", "tasks/update"])
 def test_a_header_that_names_another_task_is_refused(served: Served, method: str) -> None:
-    task_id = served.begin(FAILED)["taskId"]
+    task_id = served.begin(UNKNOWN)["taskId"]
     error = served.ask(method, {"taskId": task_id}, headers=CALLER | {"mcp-name": "another"})
 
     assert error["code"] == HEADER_MISMATCH
@@ -299,19 +395,22 @@ class Found(Result):
 @pytest.mark.parametrize(
     ("ids", "status", "words"),
     [
-        ([SUCCEEDED, FAILED], "completed", f"{SUCCEEDED} succeeded"),
-        ([SUCCEEDED, UNKNOWN], "working", "1 of 2 finished"),
-        (["none"], "completed", "none not_found"),
-        (["fault-503"], "working", "The API is temporarily unavailable."),
+        ([SUCCEEDED, FAILED], "completed", "1 of 2 succeeded, 1 failed. "),
+        ([SUCCEEDED, UNKNOWN], "working", "1 of 2 done."),
+        (["none"], "completed", "Not found: check the id"),
+        (["fault-503"], "working", "0 of 1 done. The API is temp"),
         (["fault-401"], "completed", "The API rejected the token"),
-        ([*(f"t{number}" for number in range(49)), "fault-503", "none"], "working", "1 of 51 finished. The API is"),
-        ([*(f"t{number}" for number in range(49)), "fault-401", "none"], "completed", "t0 unavailable"),
+        ([*(f"t{number}" for number in range(49)), "fault-503", "none"], "working", "1 of 51 done. The API is"),
+        (
+            [*(f"t{number}" for number in range(49)), "fault-401", "none"],
+            "completed",
+            "0 of 51 succeeded, 1 not found, 50",
+        ),
     ],
 )
 async def test_one_look_tells_how_the_task_is(ids: list[str], status: str, words: str) -> None:
-    """The same in one process; these tasks were begun in 1970, so no unknown id is in its grace."""
-    adapter = TypeAdapter(list[Any])
-    task_id = packed(adapter.dump_json([1, *ids]).decode())
+    """The same in one process; these tasks were begun a minute ago, so no unknown id is in its grace."""
+    task_id = made(*ids, ago=60)
     async with reading(Sandbox()) as reader:
         server = create_server(reader, lambda _headers: TOKEN)
         async with Client(server, extensions=[Declares()]) as client:

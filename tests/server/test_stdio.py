@@ -397,7 +397,7 @@ async def test_a_setting_that_cannot_work_is_named_by_every_call(variable: str, 
     assert "\n" not in answers[0]
 
 
-def test_a_setting_that_cannot_work_is_the_result_of_an_mcp_task() -> None:
+def test_a_setting_that_cannot_work_is_answered_in_place_of_an_mcp_task() -> None:
     modern = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
@@ -405,12 +405,10 @@ def test_a_setting_that_cannot_work_is_the_result_of_an_mcp_task() -> None:
     }
     with running(HEADSHOTS_TIMEOUT="abc") as process:
         waiting = {"name": "wait_for_headshot_tasks", "arguments": {"ids": [SUCCEEDED]}, "_meta": modern}
-        task = ask(process, {"method": "tools/call", "params": waiting})["result"]
-        asked = {"taskId": task["taskId"], "_meta": modern}
-        found = ask(process, {"method": "tasks/get", "params": asked})["result"]
+        found = ask(process, {"method": "tools/call", "params": waiting})["result"]
 
-    assert (found["status"], found["result"]["isError"]) == ("completed", True)
-    assert found["result"]["content"][0]["text"].startswith("HEADSHOTS_TIMEOUT must be a number of seconds")
+    assert (found["resultType"], found["isError"]) == ("complete", True)
+    assert found["content"][0]["text"].startswith("HEADSHOTS_TIMEOUT must be a number of seconds")
 
 
 def test_all_settings_that_cannot_work_are_named_at_once() -> None:

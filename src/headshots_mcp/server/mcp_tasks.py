@@ -1,4 +1,4 @@
-"""Headshot tasks as MCP Tasks (SEP-2663), without any state: an MCP task's id holds the ids it waits for."""
+"""Headshot tasks as MCP Tasks (SEP-2663), without any state: the id of one says what it waits for, and how long."""
 
 from __future__ import annotations
 
@@ -8,38 +8,53 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp.server.context import CallNext, ServerRequestContext
 from mcp.server.extension import Extension, MethodBinding
 from mcp.server.mcpserver.server import require_client_extension
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
-from mcp_types import HEADER_MISMATCH, INVALID_PARAMS, CallToolRequestParams, CallToolResult, RequestParams
+from mcp_types import (
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    RequestParams,
+    TextContent,
+)
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field, ValidationError
 
+from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.api.requests import RetrieveTasks
-from headshots_mcp.lookup.waiting import WaitForTasks
+from headshots_mcp.lookup.waiting import LEAST_PAUSE_SECONDS, WaitForTasks, Waiting, pause_at
+from headshots_mcp.server.answers import tasks_result
 
-POLL_MILLISECONDS = 5000
+if TYPE_CHECKING:
+    from headshots_mcp.lookup.tasks import Outcome
+
+# For how long an MCP task waits if its call does not say.
+DEFAULT_SECONDS = 3600
+LONGEST_SECONDS = 3600
 # An MCP task's id travels in a header too (Mcp-Name), and proxies take a few kilobytes of those.
 LONGEST_ID = 3000
 LONGEST_TEXT = 150_000
-# Seconds by which the clock of another replica may be ahead of ours.
-CLOCKS_DIFFER = 300
+# By which the clock of another replica may be ahead of ours.
+CLOCKS_DIFFER_SECONDS = 900
 _PREFIX = "headshots."
 
 Context = ServerRequestContext[Any, Any]
-Look = Callable[[RetrieveTasks, "Mapping[str, str] | None", float], Awaitable["CallToolResult | str"]]
-"""Looks tasks up, with the headers of the call, for an MCP task so many seconds old: the result, or how far it is."""
+LookUp = Callable[[list[str], "Mapping[str, str] | None"], Awaitable["dict[str, Outcome]"]]
+"""Looks tasks up with the token of a call, which it finds in the headers."""
 
 
 class TaskRef(NamedTuple):
-    """What an MCP task's id stands for: the headshot tasks, and when somebody began to wait for them."""
+    """What an MCP task's id stands for: the headshot tasks, since when they are waited for, and for how long."""
 
     ids: list[str]
-    created_at: int
+    created_ms: int
+    ttl_ms: int
 
     def encode(self) -> str:
         """Make the id: short, safe in a header, and to be read again by any replica."""
@@ -47,7 +62,7 @@ class TaskRef(NamedTuple):
 
     @classmethod
     def decode(cls, task_id: str) -> TaskRef:
-        """Read an id again.
+        """Read an id again, however long ago it was made.
 
         Raises:
             MCPError: Invalid parameters, if it is none of ours.
@@ -55,25 +70,39 @@ class TaskRef(NamedTuple):
         try:
             packed = urlsafe_b64decode(task_id.removeprefix(_PREFIX) + "==")
             text = zlib.decompressobj().decompress(packed, LONGEST_TEXT)
-            created_at, *ids = json.loads(text)
-            ref = cls(RetrieveTasks(ids=ids).ids, created_at)
-            if type(created_at) is int and 0 <= created_at <= _now() + CLOCKS_DIFFER and ref._text() == text:
+            created_ms, ttl_ms, *ids = json.loads(text)
+            ref = cls(RetrieveTasks(ids=ids).ids, created_ms, ttl_ms)
+            if ref._is_possible() and ref._text() == text:
                 return ref
         except (ValueError, TypeError, zlib.error, RecursionError):
             pass
-        raise MCPError(INVALID_PARAMS, "This is no task of this server.", {"taskId": task_id[:100]})
+        raise MCPError(INVALID_PARAMS, "This is not a task of this server.", {"taskId": task_id[:100]})
+
+    def _is_possible(self) -> bool:
+        if type(self.created_ms) is not int or type(self.ttl_ms) is not int:
+            return False
+        latest = time.time() + CLOCKS_DIFFER_SECONDS
+        return 0 <= self.created_ms <= latest * 1000 and 0 < self.ttl_ms <= LONGEST_SECONDS * 1000
 
     def _text(self) -> bytes:
-        return json.dumps([self.created_at, *self.ids], separators=(",", ":")).encode()
+        return json.dumps([self.created_ms, self.ttl_ms, *self.ids], separators=(",", ":")).encode()
 
-    def fields(self) -> dict[str, Any]:
+    def now(self) -> float:
+        """Seconds since 1970, by which replicas go that share no other clock; never before the task was made."""
+        return max(time.time(), self.created_ms / 1000)
+
+    def waiting(self) -> Waiting:
+        """Begin the wait again, of which nothing but its begin and its limit is kept."""
+        return Waiting(self.ids, self.created_ms / 1000, self.ttl_ms / 1000)
+
+    def fields(self, poll_seconds: float) -> dict[str, Any]:
         """Give what every answer about this task says (SEP-2663, `Task`)."""
         return {
             "taskId": self.encode(),
-            "createdAt": datetime.fromtimestamp(self.created_at, timezone.utc).isoformat(),
-            "lastUpdatedAt": datetime.fromtimestamp(_now(), timezone.utc).isoformat(),
-            "ttlMs": None,
-            "pollIntervalMs": POLL_MILLISECONDS,
+            "createdAt": _iso(self.created_ms / 1000),
+            "lastUpdatedAt": _iso(self.now()),
+            "ttlMs": self.ttl_ms,
+            "pollIntervalMs": round(poll_seconds * 1000),
         }
 
 
@@ -88,14 +117,14 @@ class HeadshotTasksExtension(Extension):
 
     Args:
         tool: The name of the tool that waits.
-        look: Looks the headshot tasks up with the token of the call.
+        look_up: Looks the headshot tasks up with the token of the call.
     """
 
     identifier = "io.modelcontextprotocol/tasks"
 
-    def __init__(self, tool: str, look: Look) -> None:
+    def __init__(self, tool: str, look_up: LookUp) -> None:
         self._tool = tool
-        self._look = look
+        self._look_up = look_up
 
     def methods(self) -> Sequence[MethodBinding]:
         """Serve the three methods, in the one protocol revision that has them."""
@@ -107,17 +136,20 @@ class HeadshotTasksExtension(Extension):
         ]
 
     async def intercept_tool_call(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> Any:
-        """Answer with a task instead of waiting; whatever is wrong with the call is left to the tool to say."""
+        """Answer at once with what has ended, else with a task; whatever is wrong with the call the tool says."""
         if params.name != self._tool or not self._is_declared(ctx):
             return await call_next(ctx)
         try:
             request = WaitForTasks.model_validate(params.arguments or {})
         except ValidationError:
             return await call_next(ctx)
-        ref = TaskRef(list(dict.fromkeys(request.ids)), _now())
+        is_limited = (params.arguments or {}).get("timeout_seconds") is not None
+        seconds = request.timeout_seconds if is_limited else DEFAULT_SECONDS
+        ref = TaskRef(list(dict.fromkeys(request.ids)), round(time.time() * 1000), round(seconds * 1000))
         if len(ref.encode()) > LONGEST_ID:
             return await call_next(ctx)
-        return {"resultType": "task", "status": "working", **ref.fields()}
+        found = await self._look(ref, ctx)
+        return found if isinstance(found, CallToolResult) else {"resultType": "task", **found}
 
     def _is_declared(self, ctx: Context) -> bool:
         if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
@@ -135,12 +167,26 @@ class HeadshotTasksExtension(Extension):
 
     async def _get(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
         ref = self._task(ctx, params)
-        age = _now() - ref.created_at
-        found = await self._look(RetrieveTasks(ids=ref.ids), getattr(ctx.request, "headers", None), age)
-        if isinstance(found, str):
-            return {"resultType": "complete", "status": "working", "statusMessage": found, **ref.fields()}
-        result = found.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return {"resultType": "complete", "status": "completed", "result": result, **ref.fields()}
+        found = await self._look(ref, ctx)
+        if isinstance(found, CallToolResult):
+            result = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+            found = {"status": "completed", "result": result, **ref.fields(LEAST_PAUSE_SECONDS)}
+        return {"resultType": "complete", **found}
+
+    async def _look(self, ref: TaskRef, ctx: Context) -> CallToolResult | dict[str, Any]:
+        """Look once: gives the result if waiting is over, else how far it is and when to look again."""
+        waiting = ref.waiting()
+        try:
+            waiting.learn(await self._look_up(ref.ids, getattr(ctx.request, "headers", None)), ref.now())
+            now = ref.now()
+            if not (look := waiting.next_look(now)):
+                return tasks_result(waiting.outcomes, waited=now - waiting.began)
+        except LookupFailed as error:
+            return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
+        poll_seconds = min(max(look.at - now, pause_at(now - waiting.began)), waiting.deadline - now)
+        failure = next(iter(waiting.failures.values()), "")
+        message = f"{waiting.done} of {waiting.total} done. {failure}".strip()
+        return {"status": "working", "statusMessage": message, **ref.fields(max(LEAST_PAUSE_SECONDS, poll_seconds))}
 
     async def _acknowledge(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
         """Take note. A generation cannot be cancelled, so `tasks/get` goes on telling how it really is."""
@@ -148,6 +194,5 @@ class HeadshotTasksExtension(Extension):
         return {"resultType": "complete"}
 
 
-def _now() -> int:
-    """Seconds since 1970, for replicas share no other clock."""
-    return int(time.time())
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
