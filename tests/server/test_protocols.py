@@ -44,6 +44,11 @@ FAILURE = {
 }
 
 
+def known(task: dict[str, Any]) -> dict[str, Any]:
+    """What does not depend on when the sandbox began."""
+    return {name: value for name, value in task.items() if name not in ("created_at", "next_step")}
+
+
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
     with serving("--transport", "http", "--sandbox") as server:
@@ -117,9 +122,9 @@ def list_and_call(ask: Ask, revision: str) -> list[Any]:
         for message in (request("tools/list", revision), look_up(revision, FAILED), look_up(revision, FAILED, UNKNOWN))
     )
     assert [tool["name"] for tool in tools["tools"]] == TOOLS
-    assert one["structuredContent"] == FAILURE
-    assert one["content"][0]["text"].startswith(f"{FAILED} failed (wedding): 'No face was found in the photo.'")
-    assert many["structuredContent"]["tasks"] == [FAILURE, UNFINISHED]
+    assert known(one["structuredContent"]) == FAILURE
+    assert one["content"][0]["text"].startswith(f"{FAILED} failed (wedding): “No face was found in the photo.”")
+    assert [known(task) for task in many["structuredContent"]["tasks"]] == [FAILURE, UNFINISHED]
     assert not one["isError"]
     return [tools, one, many]
 
@@ -230,5 +235,5 @@ async def test_the_client_of_the_sdk_speaks_it_in_each_mode(
         many = await client.call_tool("get_headshot_tasks", {"ids": [FAILED, UNKNOWN]})
 
     assert names == TOOLS
-    assert one.structured_content == FAILURE
+    assert known(one.structured_content or {}) == FAILURE
     assert f"{UNKNOWN} processing" in text_of(many)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mcp_types import CallToolResult, TextContent
 
+from headshots_mcp.api.wording import named, quoted
 from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks, TaskError
+from headshots_mcp.server.next_steps import by_failure, next_step, summary
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import ValidationError
 
     from headshots_mcp.api.errors import LookupFailed
+    from headshots_mcp.lookup.tasks import Outcome
+    from headshots_mcp.server.next_steps import Shared
 
 
 def validation_message(error: ValidationError) -> str:
@@ -43,24 +51,50 @@ _REASONS = {
 }
 
 
-def tasks_result(tasks: list[HeadshotTask], failure: LookupFailed | None = None) -> CallToolResult:
-    """Answer with several tasks, and say so if the last look at them failed."""
-    next_step = _next_step(tasks)
-    if failure and all(task.status != "unavailable" for task in tasks):
-        next_step = f"{next_step or ''} The last look failed: {failure}".strip()
-    return _result(HeadshotTasks(tasks=tasks, next_step=next_step), tasks, next_step)
-
-
-def one_result(task: HeadshotTask) -> CallToolResult:
+def task_result(task: HeadshotTask) -> CallToolResult:
     """Answer with one task."""
-    answer = task.model_copy(update={"next_step": _next_step([task])})
-    return _result(answer, [answer], answer.next_step)
+    answer = task.model_copy(update={"next_step": next_step({task.id: task}, {}, time.time())})
+    return _result(answer, "\n".join(filter(None, [*_lines(task), answer.next_step])))
 
 
-def _result(answer: HeadshotTask | HeadshotTasks, tasks: list[HeadshotTask], next_step: str | None) -> CallToolResult:
+def tasks_result(
+    outcomes: Mapping[str, Outcome], failures: Mapping[str, LookupFailed] = MappingProxyType({}), waited: float = 0.0
+) -> CallToolResult:
+    """Answer with several tasks, how many are in which state and what to do next before them.
+
+    Args:
+        outcomes: What is known of each id.
+        failures: Why the latest look at an id failed, where it did.
+        waited: For how many seconds somebody has waited for the tasks.
+
+    Raises:
+        LookupFailed: If the same stood in the way of every task.
+    """
+    failed = by_failure(outcomes)
+    if failed and failed[0].ids == list(outcomes):
+        raise failed[0].failure
+    answer = HeadshotTasks(
+        summary=summary(outcomes) if len(outcomes) > 1 else None,
+        next_step=next_step(outcomes, failures, time.time(), waited),
+        tasks=[_task(id_, outcome, failed) for id_, outcome in outcomes.items()],
+    )
+    head = " ".join(filter(None, [answer.summary and f"{answer.summary}.", answer.next_step]))
+    lines = "\n".join(line for task in answer.tasks for line in _lines(task))
+    return _result(answer, f"{head}\n\n{lines}" if head else lines)
+
+
+def _task(id_: str, outcome: Outcome, failed: list[Shared]) -> HeadshotTask:
+    """Give a task as it is told; why some could not be looked up is said in full with the first of them."""
+    if isinstance(outcome, HeadshotTask):
+        return outcome
+    error = TaskError(code=outcome.code) if outcome.code else None
+    if any(id_ == each.ids[0] for each in failed):
+        error = TaskError(code=outcome.code, message=outcome.message, trace_id=outcome.trace_id)
+    return HeadshotTask(id=id_, status="unavailable", image_urls=[], error=error)
+
+
+def _result(answer: HeadshotTask | HeadshotTasks, text: str) -> CallToolResult:
     """Give the same content twice: structured for clients that read that, as short text for the others."""
-    lines = [line for task in tasks for line in _lines(task)]
-    text = "\n".join([*lines, next_step] if next_step else lines)
     return CallToolResult(
         content=[TextContent(text=text)],
         structured_content=answer.model_dump(mode="json", exclude_none=True),
@@ -69,30 +103,23 @@ def _result(answer: HeadshotTask | HeadshotTasks, tasks: list[HeadshotTask], nex
 
 def _lines(task: HeadshotTask) -> list[str]:
     """Say one task in one line, then its picture links, one a line."""
-    about = f" ({task.template})" if task.template else ""
-    return [f"{task.id} {task.status}{about}{_reason(task.error)}", *task.image_urls]
+    about = f" ({named(task.template)})" if task.template else ""
+    details = _details(task)
+    return [f"{task.id} {task.status}{about}{f': {details}' if details else ''}", *task.image_urls]
 
 
-def _reason(error: TaskError | None) -> str:
-    """Say why in the API's words, in quotes, for they are not ours."""
-    if error is None:
-        return ""
-    message = f": '{error.message}'" if error.message else ""
-    known = [error.code, error.trace_id and f"trace id {error.trace_id}"]
-    details = ", ".join(part for part in known if part)
-    return f"{message} ({details})" if details else message
+def _details(task: HeadshotTask) -> str:
+    """Say why a task failed, in the API's words and so in quotes, and since when it has been there.
 
-
-def _next_step(tasks: list[HeadshotTask]) -> str | None:
-    """Say what is left to do, or None if nothing is."""
-    unfinished = sum(task.status in ("pending", "processing") for task in tasks)
-    if unfinished:
-        which = "Not finished" if len(tasks) == 1 else f"{unfinished} of {len(tasks)} not finished"
-        return f"{which}: call wait_for_headshot_tasks."
-    if any(task.status == "unavailable" for task in tasks):
-        return "Some could not be looked up now; their error says why and what to do."
-    if any(task.status == "not_found" for task in tasks):
-        return "Check the ids not found; a task only seconds old may not be visible yet."
-    if any(task.status == "succeeded" and not task.image_urls for task in tasks):
-        return "The API lists no pictures for a succeeded task: ask Ace Data Cloud's support."
-    return None
+    Why one could not be looked up is said for all of them above, so a code is enough.
+    """
+    error = task.error or TaskError()
+    if task.status == "unavailable":
+        return error.code or ""
+    known = [
+        error.code and named(error.code),
+        error.trace_id and f"trace id {named(error.trace_id)}",
+        f"created {task.created_at:%Y-%m-%dT%H:%M:%SZ}" if task.created_at else None,
+    ]
+    told, details = quoted(error.message) if error.message else "", ", ".join(filter(None, known))
+    return f"{told} ({details})" if told and details else told or details

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
+import anyio
 from mcp.server.mcpserver import Context, MCPServer  # noqa: TC002 -- the SDK reads the annotations of tools
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import ValidationError
 
 from headshots_mcp import NAME, __version__
-from headshots_mcp.api.errors import LookupFailed, TokenMissing, Transient
+from headshots_mcp.api.errors import LookupFailed, TokenMissing
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
+from headshots_mcp.lookup.polling import poll
 from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks
-from headshots_mcp.lookup.waiting import WaitForTasks, wait
-from headshots_mcp.server.answers import one_result, tasks_result, validation_message
+from headshots_mcp.lookup.waiting import WaitForTasks, Waiting
+from headshots_mcp.server.answers import task_result, tasks_result, validation_message
 from headshots_mcp.server.gallery import TOOL_META, gallery
 from headshots_mcp.server.mcp_tasks import HeadshotTasksExtension
 from headshots_mcp.server.sdk import RequestTool, ServerWithoutPrompts, greet_hosts_with_apps
 
 if TYPE_CHECKING:
     from headshots_mcp.lookup.reader import Reader
+    from headshots_mcp.lookup.tasks import Outcome
 
 TokenOf = Callable[[Mapping[str, str] | None], str | None]
 """Finds the token of a call in the headers it came with (None on stdio); None where there is no token."""
@@ -73,7 +76,10 @@ def create_server(reader: Reader, token_of: TokenOf, *, image_hosts: Sequence[st
         log_level="WARNING",
         subscriptions=False,
         middleware=[greet_hosts_with_apps],
-        extensions=[HeadshotTasksExtension(offer.wait_for_headshot_tasks.__name__, offer.look), gallery(image_hosts)],
+        extensions=[
+            HeadshotTasksExtension(offer.wait_for_headshot_tasks.__name__, offer.look_up),
+            gallery(image_hosts),
+        ],
         tools=[
             _tool(offer.get_headshot_task, "Look up a headshot task", ONE),
             _tool(offer.get_headshot_tasks, "Look up headshot tasks", MANY),
@@ -104,15 +110,16 @@ class HeadshotTools:
 
     async def get_headshot_task(self, request: RetrieveTask, ctx: Context) -> Annotated[CallToolResult, HeadshotTask]:
         """Look one task up."""
-        task = await self._reader.task(request, self._token(ctx.headers))
-        return one_result(task)
+        outcome = await self._reader.look_up_one(request.id, self._token(ctx.headers))
+        if isinstance(outcome, LookupFailed):
+            raise outcome
+        return task_result(outcome)
 
     async def get_headshot_tasks(
         self, request: RetrieveTasks, ctx: Context
     ) -> Annotated[CallToolResult, HeadshotTasks]:
         """Look several tasks up."""
-        found = await self._reader.tasks(request, self._token(ctx.headers))
-        return tasks_result(found.tasks)
+        return tasks_result(await self._reader.look_up(request.ids, self._token(ctx.headers)))
 
     async def wait_for_headshot_tasks(
         self, request: WaitForTasks, ctx: Context
@@ -122,23 +129,13 @@ class HeadshotTools:
         async def report(elapsed: float, message: str) -> None:
             await ctx.report_progress(elapsed, request.timeout_seconds, message)
 
-        waited = await wait(self._reader, request, self._token(ctx.headers), report)
-        return tasks_result(waited.tasks, waited.failure)
+        waiting = Waiting(request.ids, anyio.current_time(), request.timeout_seconds)
+        await poll(self._reader, waiting, self._token(ctx.headers), report)
+        return tasks_result(waiting.outcomes, waiting.failures)
 
-    async def look(self, request: RetrieveTasks, headers: Mapping[str, str] | None, age: float) -> CallToolResult | str:
-        """Look once for an MCP task that is `age` seconds old: its result if all have ended, else how far."""
-        try:
-            tasks, failures = await self._reader.tasks(request, self._token(headers))
-        except Transient as error:
-            return str(error)
-        except LookupFailed as error:
-            return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
-        refused = {id_ for id_, error in failures.items() if not isinstance(error, Transient)}
-        over = sum(task.is_over(age) or task.id in refused for task in tasks)
-        if over == len(tasks):
-            return tasks_result(tasks)
-        reason = f". {next(iter(failures.values()))}" if failures else ""
-        return f"{over} of {len(tasks)} finished{reason}"
+    async def look_up(self, ids: list[str], headers: Mapping[str, str] | None) -> dict[str, Outcome]:
+        """Look tasks up with the token of a call."""
+        return await self._reader.look_up(ids, self._token(headers))
 
     async def record(self, id: str, ctx: Context) -> str:  # noqa: A002 -- the URI's own word
         """Give one task's record as the API sends it."""

@@ -1,0 +1,114 @@
+"""How a lookup went in one line, and what a model should do next, both out of the outcome for each id."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from headshots_mcp.api.errors import LookupFailed
+from headshots_mcp.api.wording import duration
+from headshots_mcp.lookup.links import MAX_LINKS
+from headshots_mcp.lookup.tasks import STUCK_SECONDS, HeadshotTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from headshots_mcp.lookup.tasks import Outcome
+
+_WORDS = {
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "pending": "not finished",
+    "processing": "not finished",
+    "not_found": "not found",
+    "unavailable": "unavailable",
+}
+_NOT_FINISHED = "Not finished: call wait_for_headshot_tasks."
+_STUCK = "tell the user, don't wait."
+_NO_PICTURES = "Succeeded without pictures: check again in a minute; if none appear, ask Ace Data Cloud's support."
+_FAILED = "Failed: tell the user why; this server can't start a new generation."
+_MAY_HAVE_FAILED = "Failed, perhaps only for a moment: check again in a minute."
+_WITHOUT_RESULT = "Ended without a result: check again in a minute; if it stays so, ask Ace Data Cloud's support."
+_NOT_FOUND = "Not found: check the id; new tasks can take a few seconds to appear."
+
+
+def summary(outcomes: Mapping[str, Outcome]) -> str:
+    """Count the tasks in each state, as in "12 of 50 succeeded, 3 failed, 35 not finished"."""
+    counts = Counter(_WORDS[status_of(outcome)] for outcome in outcomes.values())
+    succeeded = f"{counts.pop('succeeded', 0)} of {len(outcomes)} succeeded"
+    return ", ".join(
+        [succeeded, *(f"{counts[word]} {word}" for word in dict.fromkeys(_WORDS.values()) if counts[word])]
+    )
+
+
+def status_of(outcome: Outcome) -> str:
+    """Give the status of a task; one that could not be looked up is `unavailable`."""
+    return "unavailable" if isinstance(outcome, LookupFailed) else outcome.status
+
+
+def next_step(
+    outcomes: Mapping[str, Outcome], failures: Mapping[str, LookupFailed], now: float, waited: float = 0.0
+) -> str | None:
+    """Say what is left to do, or None if nothing is.
+
+    Args:
+        outcomes: What is known of each id.
+        failures: Why the latest look at an id failed, for those known from an earlier one.
+        now: Seconds since 1970.
+        waited: For how many seconds somebody has waited for the tasks.
+    """
+    tasks = {id_: task for id_, task in outcomes.items() if isinstance(task, HeadshotTask)}
+    latest = {id_: failures[id_] for id_ in tasks if id_ in failures}
+    ages = {id_: max(waited, task.age(now) or 0.0) for id_, task in tasks.items() if task.is_unfinished}
+    several = len(outcomes) > 1
+    steps = [
+        *(_NOT_FINISHED for id_, age in ages.items() if age <= STUCK_SECONDS and id_ not in latest),
+        *_stuck([age for age in ages.values() if age > STUCK_SECONDS], several=several),
+        *(step for task in tasks.values() if (step := _ended(task))),
+        *_left_out(sum(task.links_left_out for task in tasks.values())),
+        *(f"Unavailable ({len(ids)}): {failure}" for failure, ids in by_failure(outcomes)),
+        *(
+            f"The latest check{f' of {len(ids)}' if several else ''} failed: {failure}"
+            for failure, ids in by_failure(latest)
+        ),
+    ]
+    return " ".join(dict.fromkeys(steps)) or None
+
+
+class Shared(NamedTuple):
+    """A failure and the ids for which it stood in the way."""
+
+    failure: LookupFailed
+    ids: list[str]
+
+
+def by_failure(outcomes: Mapping[str, Outcome]) -> list[Shared]:
+    """Group ids by why they could not be looked up; failures that say the same are one, whatever their trace ids."""
+    groups: dict[tuple[str, int | None, str | None], Shared] = {}
+    for id_, outcome in outcomes.items():
+        if isinstance(outcome, LookupFailed):
+            key = (outcome.message, outcome.status, outcome.code)
+            groups.setdefault(key, Shared(outcome, [])).ids.append(id_)
+    return list(groups.values())
+
+
+def _stuck(ages: list[float], *, several: bool) -> Iterator[str]:
+    """Say that tasks of these ages have been running for too long."""
+    if len(ages) > 1:
+        yield f"{len(ages)} have been running for up to {duration(int(max(ages)))} and are probably stuck: {_STUCK}"
+    elif ages:
+        which = "1" if several else "It"
+        yield f"{which} has been running for {duration(int(*ages))} and is probably stuck: {_STUCK}"
+
+
+def _ended(task: HeadshotTask) -> str | None:
+    if task.status == "failed":
+        return _WITHOUT_RESULT if task.ended_without_result else _FAILED if task.is_final else _MAY_HAVE_FAILED
+    if task.status == "succeeded" and not task.image_urls and not task.links_left_out:
+        return _NO_PICTURES
+    return _NOT_FOUND if task.status == "not_found" else None
+
+
+def _left_out(links: int) -> Iterator[str]:
+    if links:
+        yield f"{links} picture link{'s' if links > 1 else ''} left out: unusable, or beyond the first {MAX_LINKS}."
