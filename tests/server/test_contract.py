@@ -170,8 +170,9 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                         },
                     },
                     "properties": {
-                        "tasks": {"items": {"$ref": "#/$defs/HeadshotTask"}, "type": "array"},
+                        "summary": {"description": "How many are in which state", "type": "string"},
                         "next_step": {"description": "Suggested next action", "type": "string"},
+                        "tasks": {"items": {"$ref": "#/$defs/HeadshotTask"}, "type": "array"},
                     },
                     "required": ["tasks"],
                     "type": "object",
@@ -255,8 +256,9 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                         },
                     },
                     "properties": {
-                        "tasks": {"items": {"$ref": "#/$defs/HeadshotTask"}, "type": "array"},
+                        "summary": {"description": "How many are in which state", "type": "string"},
                         "next_step": {"description": "Suggested next action", "type": "string"},
+                        "tasks": {"items": {"$ref": "#/$defs/HeadshotTask"}, "type": "array"},
                     },
                     "required": ["tasks"],
                     "type": "object",
