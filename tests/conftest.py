@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
+import hypothesis
 import pytest
 from mcp.client import Client
 from mcp_types import CallToolResult, TextContent
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parent.parent
 CDN = "https://platform.cdn.acedata.cloud"
+
+# CI tries more: `--hypothesis-profile thorough`.
+hypothesis.settings.register_profile("quick", max_examples=100, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile("quick")
 
 
 class Served(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headshots_mcp.api.errors import ServerBusy
@@ -120,7 +120,6 @@ async def test_who_waits_too_long_is_told_that_the_server_is_busy(crowd: Crowd) 
 ACTIONS = st.lists(st.tuples(st.sampled_from(["add", "add", "add", "end", "cancel", "both"]), st.integers(0, 99)))
 
 
-@settings(deadline=None)
 @given(places=st.integers(1, 6), actions=ACTIONS)
 def test_no_place_is_lost_or_given_twice_whatever_happens(places: int, actions: list[tuple[str, int]]) -> None:
     async def run() -> None:

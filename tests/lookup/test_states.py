@@ -6,7 +6,7 @@ from itertools import repeat
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from starlette.responses import JSONResponse
 
 from headshots_mcp.api.records import TaskRecord
@@ -119,7 +119,6 @@ async def test_what_is_not_among_the_items_is_not_found_and_asked_for_again(item
     assert len(sandbox.requests) == 2
 
 
-@settings(max_examples=1000, deadline=None)
 @given(records)
 @example({"response": {"status": "error", "success": True}})
 def test_no_record_is_told_as_more_than_it_says(received: Any) -> None:
