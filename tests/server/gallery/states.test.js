@@ -211,28 +211,51 @@ test("after the teardown it answers, falls silent and stays so", async (t) => {
 });
 
 test("an answer in text alone is enough, whatever else it says", async (t) => {
-  const { app, host } = await opened(t);
-  const ids = ["sandbox-gallery", "sandbox-failed", PROCESSING, "with blank", "d"];
+  const { app, host } = await opened(t, { capabilities: {} });
+  const ids = ["sandbox-gallery", "sandbox-failed", PROCESSING, "with blank", "d", "e", "f"];
   await host.send("sendToolInput", { arguments: { ids } });
   const text = [
-    "5 tasks: 1 succeeded, 3 failed, 1 processing. Next step: call wait_for_headshot_tasks.",
+    "1 of 7 succeeded, 2 failed, 2 not finished, 2 unavailable. Not finished: call wait_for_headshot_tasks.",
+    "",
     "2 of 5 failed",
     "sandbox-gallery succeeded (female_portrait)",
     ...portraits(4),
     `sandbox-failed failed (wedding): “No face was found in the photo.” (face_not_found, trace id ${TRACE})`,
-    "with blank failed: “Something (else).”",
-    "d failed (face_not_found)",
+    "with blank failed: “It's ' over' (code fine).” (“an odd code”, trace id t)",
+    `d processing (business_photo): created ${ago(200)}`,
+    "e unavailable: api_error",
+    "f unavailable",
     `${PROCESSING} processing`,
     "1 of 3 not finished: ask again in 5 seconds.",
   ].join("\n");
   await host.result({ content: [{ type: "image" }, { type: "text", text }, null, { type: "text" }] });
   await loaded(app, 4);
 
-  assert.deepEqual(await badges(app), ["Ready", "Failed", "In progress", "Failed", "Failed"]);
+  const found = ["Ready", "Failed", "In progress", "Failed", "In progress"];
+  assert.deepEqual(await badges(app), [...found, "Temporarily unavailable", "Temporarily unavailable"]);
   assert.deepEqual((await app.locator("h2").allTextContents()).slice(0, 3), ["Female portrait", "Wedding", "Task"]);
   const reasons = await app.locator(".task .reason").allTextContents();
-  assert.deepEqual(reasons, ["No face was found in the photo. (face_not_found)", "Something (else)."]);
-  assert.equal(await app.locator(".reference code").textContent(), TRACE);
+  const [first, second] = [
+    "No face was found in the photo. (face_not_found)",
+    "It's ' over' (code fine). (an odd code)",
+  ];
+  assert.deepEqual(reasons, [first, second, "(api_error)"]);
+  assert.deepEqual(await app.locator(".reference code").allTextContents(), [TRACE, "t"]);
+  await app.getByText("Running for 3 minutes.").waitFor();
+});
+
+test("what stood in the way of several tasks is said with each of them", async (t) => {
+  const { app, host } = await opened(t);
+  const message = "The API had an internal error.";
+  const unavailable = (id, error) => ({ id, status: "unavailable", image_urls: [], error });
+  await host.tasks(
+    unavailable("a", { code: "api_error", message, trace_id: TRACE }),
+    unavailable("b", { code: "api_error" }),
+    unavailable("c", { code: "timeout" }),
+  );
+
+  const said = `${message} (api_error)`;
+  assert.deepEqual(await app.locator(".task .reason").allTextContents(), [said, said, "(timeout)"]);
 });
 
 test("what is structured counts, whatever the text says", async (t) => {

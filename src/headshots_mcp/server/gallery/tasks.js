@@ -60,10 +60,19 @@ export function tasksOf(result, announced) {
   const given = object(result.structuredContent);
   const listed = Array.isArray(given.tasks) ? given.tasks : [given];
   const found = listed.map(object).filter(({ id }) => text(id));
-  return (found.length ? found : tasksInText(textOf(result), announced)).map(taskOf);
+  const tasks = (found.length ? found : tasksInText(textOf(result), announced)).map(taskOf);
+  explain(tasks.filter(({ status }) => status === "unavailable"));
+  return tasks;
 }
 
-// A line a task, `ID status (template): “message” (code, trace id …)`, then its links, one a line; others say other things.
+// What stood in the way of several tasks is said in full only with the first of them; here it is said with each.
+function explain(unavailable) {
+  const reasons = new Map(unavailable.filter(({ error }) => error.message).map(({ error }) => [error.code, error]));
+  for (const task of unavailable) if (!task.error.message) task.error = reasons.get(task.error.code) ?? task.error;
+}
+
+// A line a task, `ID status (template): “message” (code, trace id …, created …)`, then its links, one a line each;
+// whatever else there is says something to the model.
 const LINE =
   /^(.{1,128}?) (pending|processing|succeeded|failed|not_found|unavailable)(?: \(([^(),]{0,100})\))?(?::? (.+))?$/u;
 const REASON = /^(?:[“'](.+)[”'] ?)?(?:\(([^()]+)\))?$/u;
@@ -73,7 +82,7 @@ function tasksInText(said, announced) {
   for (const given of said.split(/[\r\n\u2028\u2029]+/)) {
     const [, id, status, template, reason] = (given.length <= LONGEST_LINE && LINE.exec(given)) || [];
     if (id && (announced.has(id) || !/\s/.test(id))) {
-      found.push({ id, status, template, image_urls: [], error: reasonIn(reason) });
+      found.push({ id, status, template, image_urls: [], ...reasonIn(text(reason)) });
     } else if (webAddress(given)) {
       found.at(-1)?.image_urls.push(given);
     }
@@ -82,8 +91,9 @@ function tasksInText(said, announced) {
 }
 
 function reasonIn(said) {
-  const [, message, details] = REASON.exec(text(said)) ?? [undefined, said];
-  const parts = text(details).split(", ");
-  const trace = parts.find((part) => part.startsWith("trace id "));
-  return { message, code: parts.find((part) => part !== trace), trace_id: trace?.slice("trace id ".length) };
+  const [, message, details = ""] = REASON.exec(said) ?? [undefined, undefined, said];
+  const parts = details.split(", ");
+  const after = (word) => parts.find((part) => part.startsWith(word))?.slice(word.length);
+  const code = parts.find((part) => !/^(trace id|created) /.test(part))?.replace(/^“|”$/g, "");
+  return { created_at: after("created "), error: { message, code, trace_id: after("trace id ") } };
 }
