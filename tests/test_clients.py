@@ -170,7 +170,7 @@ def test_what_is_said_of_tasks_obeys_the_schema_of_the_extension(origin: str, no
     assert json.loads(checked.stdout) == {"checked": 8, "wrong": []}
 
 
-async def test_the_bridge_that_the_readme_names_sends_the_token(served: Served, node: str, tmp_path: Path) -> None:
+async def test_the_bridge_that_docs_name_sends_the_token(served: Served, node: str, tmp_path: Path) -> None:
     address, *header = BRIDGE["args"][-3:]
     with serving("--transport", "http", ACEDATACLOUD_API_BASE_URL=served.base_url) as server:
         program = [str(CLIENTS / "node_modules" / "mcp-remote" / "dist" / "proxy.js")]

@@ -139,3 +139,9 @@ def test_a_manifest_says_what_the_registry_entry_and_the_project_say(path: str) 
         asked = manifest[setting[0]][setting[1]]
         assert asked["sensitive"] is token["isSecret"]
         assert asked.get("required", True) is token["isRequired"]
+
+
+def test_kubernetes_starts_this_version() -> None:
+    manifest = (REPOSITORY / "deploy" / "kubernetes.yaml").read_text(encoding="utf-8")
+
+    assert f"image: ghcr.io/headshots-mcp/headshots-mcp:{__version__}\n" in manifest
