@@ -6,6 +6,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mcp import MCPError
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from headshots_mcp.api import errors
@@ -159,26 +160,39 @@ async def test_an_answer_that_is_none_becomes_words_of_ours(tool: str, answer: R
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "is_certain"),
     [
-        pytest.param(JSONResponse(None), id="null"),
-        pytest.param(JSONResponse({}), id="an empty object"),
-        pytest.param(error_answer(404, "not_found"), id="404, code not_found"),
-        pytest.param(JSONResponse({"error": {"message": "no such task"}}, 404), id="404 without a code"),
-        pytest.param(JSONResponse({"success": False, "trace_id": TRACE}, 404), id="404 without an error"),
-        pytest.param(JSONResponse({"error": "not_found"}, 404), id="404, the code alone"),
-        pytest.param(error_answer(400, "not_found"), id="the code with another status"),
-        pytest.param(Response(status_code=404), id="404 and nothing else"),
-        pytest.param(JSONResponse({}, 404), id="404 and an empty object"),
+        pytest.param(JSONResponse(None), True, id="null"),
+        pytest.param(JSONResponse({}), True, id="an empty object"),
+        pytest.param(error_answer(404, "not_found"), True, id="404, code not_found"),
+        pytest.param(JSONResponse({"error": "not_found"}, 404), True, id="404, the code alone"),
+        pytest.param(error_answer(400, "not_found"), True, id="the code with another status"),
+        pytest.param(JSONResponse({"success": False, "trace_id": TRACE}, 404), True, id="404 with a trace id"),
+        pytest.param(JSONResponse({"error": {"message": "no such task"}}, 404), False, id="404 without a code"),
+        pytest.param(JSONResponse({"error": "Not Found"}, 404), False, id="404 and two words"),
+        pytest.param(JSONResponse({}, 404), False, id="404 and an empty object"),
+        pytest.param(Response(status_code=404), False, id="404 and nothing else"),
     ],
 )
-async def test_a_task_the_api_does_not_know_is_an_answer(served: Served, answer: Response) -> None:
+async def test_a_task_the_api_does_not_know_is_an_answer_that_leaves_open_who_gave_it_if_need_be(
+    served: Served, answer: Response, is_certain: bool
+) -> None:
     served.sandbox.script("t", [answer])
     result = await asked(served.base_url)
 
     assert not result.is_error
     assert result.structured_content is not None
     assert result.structured_content["status"] == "not_found"
+    assert "check the id" in text_of(result)
+    assert ("ACEDATACLOUD_API_BASE_URL" in text_of(result)) is not is_certain
+
+
+@pytest.mark.parametrize("answer", [Response(status_code=404), error_answer(404, "not_found")])
+async def test_a_404_is_never_read_as_a_record(served: Served, answer: Response) -> None:
+    served.sandbox.script("t", [answer])
+    async with connected(served.base_url) as client:
+        with pytest.raises(MCPError, match="does not know this task id"):
+            await client.read_resource("headshots://tasks/t")
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -113,7 +113,8 @@ class HeadshotsClient:
         """Ask for one task.
 
         Returns:
-            Its record, or None where the API does not know the id (docs/api.md, "States").
+            Its record, or None where the API does not know the id (docs/api.md, "States"). An empty record stands for
+            a 404 without a reason: perhaps the API does not know the id, perhaps there is another server.
 
         Raises:
             LookupFailed: One of its kinds, for anything that is not an answer.
@@ -123,14 +124,14 @@ class HeadshotsClient:
     async def retrieve_raw(self, request: RetrieveTask, token: str) -> bytearray | None:
         """Ask for one task, and give the JSON of its record as the API sent it, else like `retrieve`."""
         record, body = await self._one(request, token)
-        return body if record else None
+        return body if record and record.is_record else None
 
     async def _one(self, request: RetrieveTask, token: str) -> tuple[TaskRecord | None, bytearray]:
         def read(response: httpx2.Response, body: bytearray) -> tuple[TaskRecord | None, bytearray]:
             try:
                 return _the_one(request, parse_response(response, body, TASK, token)), body
-            except NotFound:
-                return None, body
+            except NotFound as error:
+                return None if error.is_certain else TaskRecord(), body
 
         return await self._ask(request, token, read, MAX_BODY)
 

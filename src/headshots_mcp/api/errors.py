@@ -167,6 +167,11 @@ class NotFound(RequestRefused):
     codes = ("not_found",)
     statuses = (404,)
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the API itself says so; a bare 404 could as well come from a server that is another."""
+        return bool(self.code or self.trace_id)
+
 
 class UsedUp(RequestRefused):
     """Nothing is left of the quota or the balance."""

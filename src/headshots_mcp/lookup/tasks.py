@@ -37,8 +37,9 @@ class TaskError(_Answer):
 class HeadshotTask(_Answer):
     """One headshot task, condensed to what a model acts on.
 
-    The last three fields are for those who make an answer of it and are never sent: whether the API will say the same
-    for ever, how many of its links cannot be used, and whether the task ended with neither a result nor an error.
+    The last four fields are for those who make an answer of it and are never sent: whether the API will say the same
+    for ever, how many of its links cannot be used, whether the task ended with neither a result nor an error, and
+    whether it may be another server than the API that does not know it.
     """
 
     id: str
@@ -53,6 +54,7 @@ class HeadshotTask(_Answer):
     is_final: SkipJsonSchema[Annotated[bool, Field(exclude=True)]] = False
     links_left_out: SkipJsonSchema[Annotated[int, Field(exclude=True)]] = 0
     ended_without_result: SkipJsonSchema[Annotated[bool, Field(exclude=True)]] = False
+    base_url_in_doubt: SkipJsonSchema[Annotated[bool, Field(exclude=True)]] = False
 
     @property
     def is_unfinished(self) -> bool:
@@ -73,11 +75,11 @@ class HeadshotTask(_Answer):
 
         Args:
             task_id: The id that was asked for.
-            record: What the API knows about it, None for nothing.
+            record: What the API knows about it, None for nothing; an empty one if not even that is certain.
         """
         state = state_of(record)
         if record is None or state is NOT_FOUND:
-            return cls(id=task_id, status="not_found", image_urls=[])
+            return cls(id=task_id, status="not_found", image_urls=[], base_url_in_doubt=record is not None)
         links = usable_links(record.response.links if record.response else [])
         is_open = state.status == "failed" or not state.is_final
         return cls(

@@ -30,6 +30,10 @@ _FAILED = "Failed: tell the user why; this server can't start a new generation."
 _MAY_HAVE_FAILED = "Failed, perhaps only for a moment: check again in a minute."
 _WITHOUT_RESULT = "Ended without a result: check again in a minute; if it stays so, ask Ace Data Cloud's support."
 _NOT_FOUND = "Not found: check the id; new tasks can take a few seconds to appear."
+_NOT_FOUND_PERHAPS = (
+    "Not found, for no stated reason: check the id and ACEDATACLOUD_API_BASE_URL; new tasks can take a few seconds to "
+    "appear."
+)
 
 
 def summary(outcomes: Mapping[str, Outcome]) -> str:
@@ -106,7 +110,9 @@ def _ended(task: HeadshotTask) -> str | None:
         return _WITHOUT_RESULT if task.ended_without_result else _FAILED if task.is_final else _MAY_HAVE_FAILED
     if task.status == "succeeded" and not task.image_urls and not task.links_left_out:
         return _NO_PICTURES
-    return _NOT_FOUND if task.status == "not_found" else None
+    if task.status == "not_found":
+        return _NOT_FOUND_PERHAPS if task.base_url_in_doubt else _NOT_FOUND
+    return None
 
 
 def _left_out(links: int) -> Iterator[str]:
