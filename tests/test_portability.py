@@ -85,6 +85,7 @@ from headshots_mcp.cli import main
 
 class Closed(io.TextIOWrapper):
     def write(self, text):
+        sys.platform = "win32"
         raise OSError(errno.EINVAL, "Invalid argument")
 
 sys.stdout = Closed(sys.stdout.buffer)

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from headshots_mcp import NAME, __version__
+from headshots_mcp.ending import end_soon, is_broken_pipe
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.sandbox.outcomes import OUTCOMES, simulate
 from headshots_mcp.server.listening import serve_http
-from headshots_mcp.server.stdio import is_broken_pipe, serve_stdio
+from headshots_mcp.server.stdio import serve_stdio
 from headshots_mcp.settings import Settings, SettingsRefused, allowed_host, allowed_origin, one_line, read_settings
 
 if TYPE_CHECKING:
@@ -139,8 +140,8 @@ def _check(flags: argparse.Namespace) -> int:
             report = await check(environment)
         text = report.as_text(marks=_can_print("\N{CHECK MARK}\N{BALLOT X}"), colour=_has_colour())
         _print(report.as_json() if flags.json else text)
-        # A name server that does not answer holds a thread nobody can end.
-        os._exit(report.exit_code)
+        end_soon(report.exit_code)
+        return report.exit_code
 
     return anyio.run(run)
 

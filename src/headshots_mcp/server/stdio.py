@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from headshots_mcp.api.errors import SettingUnusable
+from headshots_mcp.ending import is_broken_pipe
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.server.loading import garbage_collection_held
 from headshots_mcp.settings import SettingsRefused
@@ -104,11 +104,3 @@ async def _warm_up(client: HeadshotsClient, listed: Event) -> None:
     await listed.wait()
     await anyio.sleep(MOMENT)
     await client.warm_up()
-
-
-def is_broken_pipe(error: BaseException) -> bool:
-    """Tell whether an error, or each one of a group, is only that nobody reads stdout any more."""
-    if inner := getattr(error, "exceptions", ()):
-        return all(map(is_broken_pipe, inner))
-    # Windows says EINVAL.
-    return isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.EINVAL)

@@ -1,0 +1,30 @@
+"""How this process ends: without complaint where nobody reads any more, and in time though a thread never returns."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+
+# Enough for what is left to do, such as sending the last traces; hosts kill a server after two to five.
+ENDING_SECONDS = 3.0
+
+
+def end_soon(code: int) -> None:
+    """End this process with `code` in a few seconds, unless it has ended by itself by then.
+
+    At its end Python waits for threads, and one that asks a name server may hang for minutes.
+    """
+    watchdog = threading.Timer(ENDING_SECONDS, os._exit, [code])
+    watchdog.daemon = True
+    watchdog.start()
+
+
+def is_broken_pipe(error: BaseException) -> bool:
+    """Tell whether an error, or each one of a group, is only that nobody reads stdout any more."""
+    if inner := getattr(error, "exceptions", ()):
+        return all(map(is_broken_pipe, inner))
+    if not isinstance(error, OSError):
+        return False
+    return error.errno == errno.EPIPE or (sys.platform == "win32" and error.errno == errno.EINVAL)
