@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
     from mcp.server.mcpserver.context import Context as AnyContext
+    from mcp.shared._stream_protocols import ReadStream, WriteStream
+    from mcp.shared.message import SessionMessage
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from typing_extensions import Self
 
@@ -33,6 +35,14 @@ class ServerWithoutPrompts(MCPServer[Any]):
     async def get_prompt(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse, whatever is asked for."""
         raise MCPError(code=INVALID_PARAMS, message="Unknown prompt: this server has none.")
+
+
+async def serve_streams(
+    server: MCPServer[Any], incoming: ReadStream[SessionMessage | Exception], outgoing: WriteStream[SessionMessage]
+) -> None:
+    """Serve one host over a pair of streams; the SDK's own way to do so opens stdin and stdout itself."""
+    lowlevel = server._lowlevel_server  # noqa: SLF001
+    await lowlevel.run(incoming, outgoing, lowlevel.create_initialization_options())
 
 
 async def greet_hosts_with_apps(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

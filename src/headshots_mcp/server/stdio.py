@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headshots_mcp.api.errors import SettingUnusable
-from headshots_mcp.ending import is_broken_pipe
+from headshots_mcp.ending import end_soon
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.server.loading import garbage_collection_held
 from headshots_mcp.settings import SettingsRefused
@@ -16,8 +17,8 @@ from headshots_mcp.settings import SettingsRefused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from anyio import Event
-    from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
+    from anyio import CancelScope
+    from mcp_types import JSONRPCRequest
 
     from headshots_mcp.api.client import HeadshotsClient
     from headshots_mcp.server.tools import TokenOf
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Seconds between the list of tools and the warm-up.
-MOMENT = 0.1
+WARM_UP_AFTER_SECONDS = 0.3
+# What an answer may take beyond the time of its lookup.
+FINISH_SECONDS = 1.0
 
 
 def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
@@ -52,6 +54,8 @@ def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
 
         from headshots_mcp.api.client import HeadshotsClient  # noqa: PLC0415
         from headshots_mcp.lookup.reader import Reader  # noqa: PLC0415
+        from headshots_mcp.server.pipes import open_pipes  # noqa: PLC0415
+        from headshots_mcp.server.sdk import serve_streams  # noqa: PLC0415
         from headshots_mcp.server.tools import create_server  # noqa: PLC0415
 
         client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
@@ -59,20 +63,17 @@ def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
         server = create_server(reader, _token_source(settings, refused), image_hosts=settings.image_hosts)
 
     async def serve() -> None:
-        listed = anyio.Event()
-        server.middleware.append(_noting("tools/list", listed))
-        async with client, anyio.create_task_group() as group:
-            group.start_soon(_warm_up, client, listed)
-            await server.run_stdio_async()
+        pipes = open_pipes(settings.timeout + FINISH_SECONDS, is_finished=_is_short)
+        async with client, pipes as (incoming, outgoing), anyio.create_task_group() as group:
+            group.start_soon(_warm_up, client)
+            group.start_soon(_stop_when_told, group.cancel_scope)
+            try:
+                await serve_streams(server, incoming, outgoing)
+            finally:
+                end_soon(0)
             group.cancel_scope.cancel()
-        # A name server that does not answer holds a thread nobody can end; there is nothing left to do anyway.
-        os._exit(0)
 
-    try:
-        anyio.run(serve)
-    except Exception as error:
-        if not is_broken_pipe(error):
-            raise
+    anyio.run(serve)
 
 
 def _token_source(settings: Settings, refused: Mapping[str, str]) -> TokenOf:
@@ -85,22 +86,27 @@ def _token_source(settings: Settings, refused: Mapping[str, str]) -> TokenOf:
     return token_of
 
 
-def _noting(method: str, answered: Event) -> ServerMiddleware[Any]:
-    """Note when a method was answered."""
-
-    async def middleware(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        result = await call_next(ctx)
-        if ctx.method == method:
-            answered.set()
-        return result
-
-    return middleware
+def _is_short(request: JSONRPCRequest) -> bool:
+    """Tell a request from a call that may wait for minutes: a host that has gone must not leave that behind."""
+    return (request.params or {}).get("name") != "wait_for_headshot_tasks"
 
 
-async def _warm_up(client: HeadshotsClient, listed: Event) -> None:
-    """Make the client ready for its first call, once that delays neither the list of tools nor what follows at once."""
+async def _warm_up(client: HeadshotsClient) -> None:
+    """Make the client ready for its first call, when hosts have listed the tools."""
     import anyio  # noqa: PLC0415
 
-    await listed.wait()
-    await anyio.sleep(MOMENT)
+    await anyio.sleep(WARM_UP_AFTER_SECONDS)
     await client.warm_up()
+
+
+async def _stop_when_told(serving: CancelScope) -> None:
+    """Stop at SIGTERM; process 1 of a container would not without being asked to, nor at Ctrl-C."""
+    import anyio  # noqa: PLC0415
+
+    if sys.platform == "win32":
+        return
+    signals = [signal.SIGTERM, signal.SIGINT] if os.getpid() == 1 else [signal.SIGTERM]
+    with anyio.open_signal_receiver(*signals) as received:
+        async for _ in received:
+            end_soon(0)
+            serving.cancel()

@@ -1,0 +1,163 @@
+"""The host's pipes: messages come from stdin, answers go to stdout, and each request is answered before the end.
+
+The SDK's transport for stdio cancels what is under way when the input ends
+(https://github.com/modelcontextprotocol/python-sdk/issues/2678), and waits for input when nobody reads the output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections import Counter
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+import anyio
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
+from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, RequestId
+
+from headshots_mcp.ending import is_broken_pipe
+from headshots_mcp.server.jsonrpc import read_messages
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+# The SDK's streams may also carry what could not be read; ours never do.
+Incoming: TypeAlias = "SessionMessage | Exception"
+
+
+@asynccontextmanager
+async def open_pipes(
+    finish_seconds: float, is_finished: Callable[[JSONRPCRequest], bool]
+) -> AsyncIterator[tuple[MemoryObjectReceiveStream[Incoming], MemoryObjectSendStream[SessionMessage]]]:
+    """Give the messages that come from stdin, and a stream of those that go to stdout.
+
+    What else this process prints goes to stderr from now on. Leaving waits for what is left to be written.
+
+    Args:
+        finish_seconds: How long requests under way may take once the input has ended.
+        is_finished: Whether a request is then finished at all; if not, it gets an error.
+    """
+    to_server, incoming = anyio.create_memory_object_stream[Incoming]()
+    outgoing, to_host = anyio.create_memory_object_stream[SessionMessage]()
+    unanswered = Unanswered(is_finished)
+    async with anyio.create_task_group() as writing:
+        writing.start_soon(_write, to_host, unanswered, writing.cancel_scope)
+        async with anyio.create_task_group() as reading:
+            reading.start_soon(_read, to_server, outgoing.clone(), unanswered, finish_seconds)
+            yield incoming, outgoing
+            reading.cancel_scope.cancel()
+
+
+class Unanswered:
+    """The answers to wait for, by the ids of their requests; a careless host may use one id for several."""
+
+    def __init__(self, is_finished: Callable[[JSONRPCRequest], bool]) -> None:
+        self._is_finished = is_finished
+        self._due = Counter[RequestId | None]()
+        self._changed = anyio.Event()
+
+    def note(self, message: JSONRPCRequest | JSONRPCNotification | JSONRPCError) -> SessionMessage:
+        """Note which answer is due, and give what to send: a message, and whom to tell if it gets no answer."""
+        metadata = None
+        if isinstance(message, JSONRPCError) or (isinstance(message, JSONRPCRequest) and self._is_finished(message)):
+            self._due[message.id] += 1
+            metadata = ServerMessageMetadata(on_request_unanswered=partial(self.settle, message.id))
+        return SessionMessage(message, metadata)
+
+    async def settle(self, request_id: RequestId | None) -> None:
+        """Note that an answer was written, or that none will come because the host has cancelled its request."""
+        self._due[request_id] -= 1
+        if self._due[request_id] <= 0:
+            del self._due[request_id]
+        self._changed.set()
+
+    async def wait_until_none(self) -> None:
+        """Wait until no answer is due."""
+        while self._due:
+            self._changed = anyio.Event()
+            await self._changed.wait()
+
+
+async def _read(
+    to_server: MemoryObjectSendStream[Incoming],
+    to_host: MemoryObjectSendStream[SessionMessage],
+    unanswered: Unanswered,
+    finish_seconds: float,
+) -> None:
+    """Pass messages on to the server, answer what is none, and end when all is answered, or time is up."""
+    # Whoever takes the messages may have stopped before the input ends.
+    with suppress(anyio.BrokenResourceError):
+        async with to_server, to_host:
+            async for line in _lines():
+                for message in read_messages(line):
+                    taker = to_host if isinstance(message, JSONRPCError) else to_server
+                    await taker.send(unanswered.note(message))
+            with anyio.move_on_after(finish_seconds):
+                await unanswered.wait_until_none()
+
+
+async def _write(
+    to_host: MemoryObjectReceiveStream[SessionMessage], unanswered: Unanswered, serving: anyio.CancelScope
+) -> None:
+    """Write messages to stdout, and end it all when nobody reads them any more."""
+    stdout = _take_stdout()
+    async with to_host:
+        async for item in to_host:
+            text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
+            try:
+                await anyio.to_thread.run_sync(_write_all, stdout, f"{text}\n".encode())
+            except OSError as error:
+                if not is_broken_pipe(error):
+                    raise
+                serving.cancel()
+                return
+            if isinstance(item.message, JSONRPCResponse | JSONRPCError):
+                await unanswered.settle(item.message.id)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]
+
+
+async def _lines() -> AsyncIterator[bytes]:
+    """Give the lines of stdin, read in a thread that never keeps this process from ending."""
+    lines: asyncio.Queue[bytes] = asyncio.Queue()
+    room = threading.Semaphore()
+    threading.Thread(target=_read_lines, args=(asyncio.get_running_loop(), lines, room), daemon=True).start()
+    while line := await lines.get():
+        yield line
+        room.release()
+
+
+def _read_lines(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[bytes], room: threading.Semaphore) -> None:
+    """Put each line into the queue once the one before was dealt with, and at the end of the input an empty one."""
+
+    def put(them: Iterable[bytes]) -> None:
+        for line in them:
+            room.acquire()
+            loop.call_soon_threadsafe(lines.put_nowait, line)
+
+    # The event loop may have ended meanwhile.
+    with suppress(RuntimeError):
+        # Not through sys.stdin: Python would wait for its lock at the end.
+        with suppress(OSError), open(sys.stdin.fileno(), "rb", closefd=False) as pipe:
+            put(pipe)
+        put([b""])
+
+
+def _take_stdout() -> int:
+    """Give a file of stdout that nobody else writes to."""
+    if sys.stderr is None:
+        # Something has to have its number, or the copy would get it.
+        os.open(os.devnull, os.O_WRONLY)
+    stdout = os.dup(sys.stdout.fileno())
+    os.dup2(2, sys.stdout.fileno())
+    return stdout
