@@ -14,7 +14,7 @@ from headshots_mcp.sandbox.faults import TRACE_ID, error_answer
 from tests.conftest import connected, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from mcp_types import CallToolResult
 
@@ -114,11 +114,36 @@ async def test_the_limit_is_kept_to_the_second(seconds: float, looks: int) -> No
 
 
 async def test_an_api_that_is_down_in_the_middle_is_borne() -> None:
-    waited = Waited().script(LIVING, repeat(DOWN, 8))
+    waited = Waited().script(LIVING, repeat(DOWN, 3))
     result = await waited.call(LIVING)
 
     assert states(result) == ["succeeded"]
     assert text_of(result).count("\n") == 2
+
+
+async def test_a_fault_is_not_asked_for_again_before_the_next_look() -> None:
+    """More than one look a second is what brings 429."""
+    times: list[float] = []
+
+    def answers() -> Iterator[Response]:
+        while True:
+            times.append(anyio.current_time())
+            yield DOWN
+
+    began = anyio.current_time()
+    await Waited().script(UNKNOWN, answers()).call(UNKNOWN, timeout_seconds=12)
+
+    assert [at - began for at in times] == [0, 2, 5, 9.5, 10.5]
+
+
+async def test_a_wait_right_after_a_look_takes_what_was_found() -> None:
+    sandbox = Sandbox()
+    async with connected(sandbox) as client:
+        for _ in range(3):
+            await client.call_tool("wait_for_headshot_tasks", {"ids": [UNKNOWN], "timeout_seconds": 1.5})
+            await client.call_tool("get_headshot_tasks", {"ids": [UNKNOWN]})
+
+    assert len(sandbox.requests) == 4
 
 
 async def test_an_api_that_stays_down_is_told_with_what_is_known() -> None:

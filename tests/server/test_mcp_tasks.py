@@ -116,7 +116,7 @@ def test_a_task_that_ends_later_has_its_result_inlined(served: Served) -> None:
     record = {"id": "t", "response": {"success": True, "data": [{"image_url": f"{CDN}/t.png"}]}}
     served.sandbox.script("t", [answer({"id": "t", **RUNNING}), answer(record)])
     task = served.begin("t")
-    found = served.get(task["taskId"])
+    found = served.get(task["taskId"], headers={"authorization": "Bearer sandbox-another"})
 
     assert (found["resultType"], found["status"], found["taskId"]) == ("complete", "completed", task["taskId"])
     assert (found["createdAt"], found["ttlMs"]) == (task["createdAt"], task["ttlMs"])
@@ -213,9 +213,20 @@ def test_a_limit_that_lasts_longer_than_the_task_ends_it(served: Served) -> None
 
 
 def test_a_limit_that_ends_in_time_is_waited_for(served: Served) -> None:
-    served.sandbox.script("busy", (error_answer(429, retry_after="60") for _ in count()))
+    served.sandbox.script("busy for a minute", (error_answer(429, retry_after="60") for _ in count()))
 
-    assert served.get(made("busy", ago=0))["pollIntervalMs"] == pytest.approx(60_000, rel=0.1)
+    assert served.get(made("busy for a minute", ago=0))["pollIntervalMs"] == pytest.approx(60_000, rel=0.1)
+
+
+def test_a_client_that_polls_too_fast_costs_one_look_a_second(served: Served) -> None:
+    """As that of FastMCP does at first."""
+    running(served, "impatient")
+    task_id = made("impatient", ago=1)
+    before = len(served.sandbox.requests)
+    found = [served.get(task_id) for _ in range(10)]
+
+    assert {each["status"] for each in found} == {"working"}
+    assert len(served.sandbox.requests) - before <= 3
 
 
 def test_an_unknown_id_is_given_a_short_grace(served: Served) -> None:

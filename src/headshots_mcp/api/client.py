@@ -135,8 +135,15 @@ class HeadshotsClient:
 
         return await self._ask(request, token, read, MAX_BODY)
 
-    async def retrieve_batch(self, request: RetrieveTasks, token: str) -> dict[str, TaskRecord]:
+    async def retrieve_batch(
+        self, request: RetrieveTasks, token: str, *, attempts: int | None = None
+    ) -> dict[str, TaskRecord]:
         """Ask for several tasks in one request.
+
+        Args:
+            request: Names them.
+            token: With whose token to ask.
+            attempts: How often to try at most, if not as often as this client does.
 
         Returns:
             The records the API knows, by task id; a record that was not asked for is left out.
@@ -151,7 +158,7 @@ class HeadshotsClient:
             except NotFound as error:
                 raise NoSuchApi(status=error.status, code=error.code, trace_id=error.trace_id) from error
 
-        return await self._ask(request, token, read, MAX_BATCH_BODY)
+        return await self._ask(request, token, read, MAX_BATCH_BODY, attempts)
 
     async def _ask(
         self,
@@ -159,6 +166,7 @@ class HeadshotsClient:
         token: str,
         read: Callable[[httpx2.Response, bytearray], T],
         limit: int,
+        attempts: int | None = None,
     ) -> T:
         """Send a request, again where that may help, and read what comes back, at most `limit` bytes."""
         if token.lower().startswith(PlatformToken.prefix):
@@ -175,7 +183,7 @@ class HeadshotsClient:
             ):
                 return read(*await _exchange(connection, sent, limit))
 
-        return await retrying(self._attempts, attempt)
+        return await retrying(attempts or self._attempts, attempt)
 
     def _patience(self) -> float:
         """Seconds to wait for a place: as for the API, and never so long that no time is left for an answer."""

@@ -64,7 +64,7 @@ class _Poller:
                 group.start_soon(self._look, part)
 
     async def _look(self, part: list[str]) -> None:
-        outcomes = await self._reader.look_up(part, self._token)
+        outcomes = await self._reader.look_up(part, self._token, polling=True)
         self._waiting.learn(outcomes, anyio.current_time())
         self._news.set()
         self._unreported.set()

@@ -12,13 +12,14 @@ from headshots_mcp.api.errors import LookupFailed, TimedOut
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.lookup.cache import TaskCache
 from headshots_mcp.lookup.single_flight import SingleFlight
-from headshots_mcp.lookup.tasks import HeadshotTask, Outcome, outcome_of
+from headshots_mcp.lookup.tasks import outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from headshots_mcp.api.client import HeadshotsClient
     from headshots_mcp.api.records import TaskRecord
+    from headshots_mcp.lookup.tasks import Outcome
 
 DEFAULT_TIMEOUT = 20.0
 # The vendor recommends at most 50 ids a request (docs/api.md, "Request").
@@ -50,19 +51,27 @@ class Reader:
         outcomes = await self._outcomes(RetrieveTask(id=task_id), token, anyio.current_time() + self._timeout)
         return outcomes[task_id]
 
-    async def look_up(self, ids: Iterable[str], token: str) -> dict[str, Outcome]:
+    async def look_up(self, ids: Iterable[str], token: str, *, polling: bool = False) -> dict[str, Outcome]:
         """Look tasks up: for each id, once and in the order of first mention, its task or why there is none.
 
         A part that fails leaves the others answered; nothing is raised.
+
+        Args:
+            ids: Which tasks.
+            token: With whose token to ask.
+            polling: Whether the caller asks again and again: then one attempt is enough, and so is what was found
+                within the last second, for more than one look a second at a task is too much for the API.
         """
         wanted = list(dict.fromkeys(ids))
-        outcomes: dict[str, Outcome] = {id_: known for id_ in wanted if (known := self._cache.get(token, id_))}
+        recall = self._cache.recent if polling else self._cache.get
+        outcomes: dict[str, Outcome] = {id_: known for id_ in wanted if (known := recall(token, id_))}
+        attempts = 1 if polling else None
         limiter = anyio.CapacityLimiter(PARTS_AT_ONCE)
         deadline = anyio.current_time() + self._timeout
 
         async def look_up(part: list[str]) -> None:
             async with limiter:
-                outcomes.update(await self._outcomes(RetrieveTasks(ids=part), token, deadline))
+                outcomes.update(await self._outcomes(RetrieveTasks(ids=part), token, deadline, attempts))
 
         async with anyio.create_task_group() as group:
             for part in in_parts([id_ for id_ in wanted if id_ not in outcomes]):
@@ -78,23 +87,26 @@ class Reader:
         with self._lookup(anyio.current_time() + self._timeout):
             return await self._client.retrieve_raw(request, token)
 
-    async def _outcomes(self, request: RetrieveTask | RetrieveTasks, token: str, deadline: float) -> dict[str, Outcome]:
+    async def _outcomes(
+        self, request: RetrieveTask | RetrieveTasks, token: str, deadline: float, attempts: int | None = None
+    ) -> dict[str, Outcome]:
         ids = request.ids if isinstance(request, RetrieveTasks) else [request.id]
         key = token, request.model_dump_json()
         try:
             with self._lookup(deadline):
-                records = await self._shared.get(key, lambda: self._ask(request, token))
+                records = await self._shared.get(key, lambda: self._ask(request, token, attempts))
+            outcomes = {id_: outcome_of(id_, records.get(id_)) for id_ in ids}
         except LookupFailed as error:
-            return dict.fromkeys(ids, error)
-        outcomes = {id_: outcome_of(id_, records.get(id_)) for id_ in ids}
-        for outcome in outcomes.values():
-            if isinstance(outcome, HeadshotTask):
-                self._cache.remember(token, outcome)
+            outcomes = dict.fromkeys(ids, error)
+        for id_, outcome in outcomes.items():
+            self._cache.remember(token, id_, outcome)
         return outcomes
 
-    async def _ask(self, request: RetrieveTask | RetrieveTasks, token: str) -> dict[str, TaskRecord]:
+    async def _ask(
+        self, request: RetrieveTask | RetrieveTasks, token: str, attempts: int | None
+    ) -> dict[str, TaskRecord]:
         if isinstance(request, RetrieveTasks):
-            return await self._client.retrieve_batch(request, token)
+            return await self._client.retrieve_batch(request, token, attempts=attempts)
         record = await self._client.retrieve(request, token)
         return {request.id: record} if record else {}
 

@@ -6,9 +6,8 @@ import json
 import time
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mcp.server.context import CallNext, ServerRequestContext
 from mcp.server.extension import Extension, MethodBinding
@@ -32,6 +31,8 @@ from headshots_mcp.lookup.waiting import LEAST_PAUSE_SECONDS, WaitForTasks, Wait
 from headshots_mcp.server.answers import tasks_result
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from headshots_mcp.lookup.tasks import Outcome
 
 # For how long an MCP task waits if its call does not say.
@@ -45,8 +46,13 @@ CLOCKS_DIFFER_SECONDS = 900
 _PREFIX = "headshots."
 
 Context = ServerRequestContext[Any, Any]
-LookUp = Callable[[list[str], "Mapping[str, str] | None"], Awaitable["dict[str, Outcome]"]]
-"""Looks tasks up with the token of a call, which it finds in the headers."""
+
+
+class LookUp(Protocol):
+    """Looks tasks up with the token that came with a call."""
+
+    async def __call__(self, ids: list[str], headers: Mapping[str, str] | None, *, polling: bool) -> dict[str, Outcome]:
+        """Give the outcome for each id; `polling` says that this is done again later."""
 
 
 class TaskRef(NamedTuple):
@@ -177,7 +183,8 @@ class HeadshotTasksExtension(Extension):
         """Look once: gives the result if waiting is over, else how far it is and when to look again."""
         waiting = ref.waiting()
         try:
-            waiting.learn(await self._look_up(ref.ids, getattr(ctx.request, "headers", None)), ref.now())
+            headers, polling = getattr(ctx.request, "headers", None), ref.now() < waiting.deadline
+            waiting.learn(await self._look_up(ref.ids, headers, polling=polling), ref.now())
             now = ref.now()
             if not (look := waiting.next_look(now)):
                 return tasks_result(waiting.outcomes, waited=now - waiting.began)

@@ -133,9 +133,9 @@ class HeadshotTools:
         await poll(self._reader, waiting, self._token(ctx.headers), report)
         return tasks_result(waiting.outcomes, waiting.failures)
 
-    async def look_up(self, ids: list[str], headers: Mapping[str, str] | None) -> dict[str, Outcome]:
+    async def look_up(self, ids: list[str], headers: Mapping[str, str] | None, *, polling: bool) -> dict[str, Outcome]:
         """Look tasks up with the token of a call."""
-        return await self._reader.look_up(ids, self._token(headers))
+        return await self._reader.look_up(ids, self._token(headers), polling=polling)
 
     async def record(self, id: str, ctx: Context) -> str:  # noqa: A002 -- the URI's own word
         """Give one task's record as the API sends it."""
