@@ -10,7 +10,7 @@ from pydantic_core import core_schema
 
 T = TypeVar("T")
 
-# No task is older than the service, and none is made by grandchildren.
+# A time outside these years is a mistake.
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 
 
