@@ -280,7 +280,25 @@ def test_without_stdout_it_says_so_in_one_line() -> None:
     )
 
     assert ended.returncode != 0
-    assert ended.stderr == "headshots-mcp: stdio needs stdin and stdout, and one of them is closed\n"
+    assert ended.stderr == "headshots-mcp: stdin or stdout is closed; a server over stdio needs both\n"
+
+
+def test_in_a_terminal_it_says_what_it_waits_for_and_what_to_run_instead() -> None:
+    pty: Any = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
+    ours, its_own = pty.openpty()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(COMMAND, stdin=its_own, stdout=pipe, stderr=pipe, encoding="utf-8") as process:
+        os.close(its_own)
+        os.write(ours, json.dumps({"jsonrpc": "2.0", "id": 1, **INITIALIZE}).encode() + b"\n")
+        assert process.stdout is not None
+        answer = json.loads(process.stdout.readline())
+        os.close(ours)
+        rest, errors = process.communicate(timeout=10)
+
+    assert (answer["id"], rest, process.returncode) == (1, "", 0)
+    assert errors.startswith("headshots-mcp is waiting for MCP messages on stdin")
+    for instead in ("headshots-mcp demo ", "headshots-mcp check ", "headshots-mcp --help "):
+        assert f"\n  {instead}" in errors
 
 
 BAD_SETTINGS = {

@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from headshots_mcp import NAME
 from headshots_mcp.api.errors import SettingUnusable
 from headshots_mcp.ending import end_soon
 from headshots_mcp.logs import log_to_stderr
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_IN_A_TERMINAL = f"""\
+{NAME} is waiting for MCP messages on stdin: AI applications start it and send them. You may want one of these instead:
+  {NAME} demo    run a self-contained demo with sample data, no account needed
+  {NAME} check   diagnose configuration problems
+  {NAME} --help  show all commands and options
+Press Ctrl-C to stop."""
 WARM_UP_AFTER_SECONDS = 0.3
 # What an answer may take beyond the time of its lookup.
 FINISH_SECONDS = 1.0
@@ -45,7 +52,9 @@ def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
         SettingsRefused: If there are no pipes.
     """
     if sys.stdin is None or sys.stdout is None:
-        raise SettingsRefused("stdio needs stdin and stdout, and one of them is closed")
+        raise SettingsRefused("stdin or stdout is closed; a server over stdio needs both")
+    if sys.stdin.isatty() and sys.stderr:
+        print(_IN_A_TERMINAL, file=sys.stderr, flush=True)  # noqa: T201
     log_to_stderr(settings.log_level)
     for sentence in refused.values():
         _log.error(sentence)
