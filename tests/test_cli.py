@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from headshots_mcp import __version__
 from headshots_mcp.cli import main
 from headshots_mcp.sandbox.outcomes import OUTCOMES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SETTINGS = ("ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL", "HEADSHOTS_TIMEOUT", "HEADSHOTS_LOG_LEVEL")
 
@@ -90,9 +96,47 @@ def test_the_demo_shows_the_main_job_and_ends_well() -> None:
         " of 45 s: 2 of 2 done",
         "sandbox-living succeeded",
         "refused: id: must not be empty",
-        "Everything was as it should be.",
+        "Demo finished, all checks passed: you saw an assistant look up one headshot task and several,",
     ):
         assert shown in ended.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="BROWSER is split as a POSIX shell does")
+def test_the_demo_leaves_its_pictures_and_a_page_and_opens_it(tmp_path: Path) -> None:
+    folder, seen = tmp_path / "nëw 照片", tmp_path / "opened"
+    browser = tmp_path / "browser.py"
+    browser.write_text(f"import sys; open({str(seen)!r}, 'w').write(sys.argv[1])", "utf-8")
+    command = [sys.executable, "-m", "headshots_mcp", "demo", "--save", str(folder), "--open"]
+    environment = {**os.environ, "BROWSER": f"{sys.executable} {browser} %s"}
+    said = [
+        subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=60, check=False)
+        for _ in range(2)  # the second finds everything in its place
+    ]
+
+    page = folder / "headshots-demo.html"
+    pictures = sorted(folder.glob("*.png"))
+    for ended in said:
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert f"3 pictures are saved and shown in your browser: {page}\n" in ended.stdout
+    assert seen.read_text() == page.as_uri()
+    assert len(pictures) == 3
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+    assert re.findall('src="([^"]+)"', page.read_text("utf-8")) == [
+        "16f96e95-d95c-46ef-b183-139b9bd1aebd-1.png",
+        "sandbox-living-1.png",
+        "sandbox-living-2.png",
+    ]
+
+
+def test_the_demo_overwrites_nothing(tmp_path: Path) -> None:
+    page = tmp_path / "headshots-demo.html"
+    page.write_text("mine")
+    command = [sys.executable, "-m", "headshots_mcp", "demo", "--save", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=False)
+
+    assert ended.returncode == 1
+    assert f"Unexpected: the pictures could not be saved: File exists: {page}\n" in ended.stdout
+    assert page.read_text() == "mine"
 
 
 def test_the_demo_needs_no_settings_and_minds_no_wrong_ones(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +161,9 @@ def test_the_demo_needs_no_settings_and_minds_no_wrong_ones(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("change", "verdict"),
     [
-        ("SUCCEEDED = 'no-such-task'", "Not as it should be: expected a succeeded task"),
-        ("sys.executable = 'no-such-command'", "Not as it should be: the server or its client failed"),
-        ("TIME_LIMIT = 0.5", "Not as it should be: not done within 0.5 s"),
+        ("SUCCEEDED = 'no-such-task'", "Unexpected: expected a succeeded task"),
+        ("sys.executable = 'no-such-command'", "Unexpected: the server or its client failed"),
+        ("TIME_LIMIT = 0.5", "Unexpected: not done within 0.5 s"),
     ],
 )
 def test_the_demo_fails_if_anything_is_not_as_it_should_be(change: str, verdict: str) -> None:

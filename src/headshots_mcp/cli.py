@@ -8,6 +8,7 @@ import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from headshots_mcp import NAME, __version__
@@ -117,10 +118,10 @@ def _run_until_nobody_reads(command: Callable[[argparse.Namespace], int], flags:
     return code
 
 
-def _demo(_flags: argparse.Namespace) -> int:
+def _demo(flags: argparse.Namespace) -> int:
     from headshots_mcp.demo import run_demo  # noqa: PLC0415 -- what serving does not need is not loaded
 
-    return run_demo()
+    return run_demo(flags.save, show=flags.open)
 
 
 def _check(flags: argparse.Namespace) -> int:
@@ -241,6 +242,10 @@ def _add_commands(parser: OneLineParser) -> None:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands (without one it serves)")
     demo = commands.add_parser("demo", help="show the main job, without an account", allow_abbrev=False)
     demo.set_defaults(run=_demo)
+    demo.add_argument(
+        "--save", type=Path, metavar="FOLDER", help="leave the pictures there, with a page to look at them"
+    )
+    demo.add_argument("--open", action="store_true", help="show the pictures in your browser at the end")
     check = commands.add_parser(
         "check",
         help="diagnose configuration problems",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -15,21 +16,34 @@ from headshots_mcp import NAME, __version__
 from headshots_mcp.sandbox.app import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mcp.shared.dispatcher import ProgressFnT
     from mcp_types import CallToolResult
 
 TIME_LIMIT = 23.0
+_SHOWN = (
+    "Demo finished, all checks passed: you saw an assistant look up one headshot task and several, wait for one to "
+    "finish, and get a clear answer to a mistake."
+)
 # Not `-m headshots_mcp`: that would load a mcp.py or types.py from the current folder.
 _SERVE = (
     f"import sys; sys.path[:] = {[path for path in sys.path if path]!r}; from headshots_mcp.cli import main; main()"
 )
 
 
-def run_demo() -> int:
-    """Run the demo and print what happens; gives the exit code, 0 only if all was as it should be."""
+def run_demo(folder: Path | None = None, *, show: bool = False) -> int:
+    """Run the demo and print what happens; gives the exit code, 0 only if all went as expected.
+
+    Args:
+        folder: Where to leave the pictures and a page to look at them.
+        show: Whether to open that page; without a folder it is left among the temporary files.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # the folder's name may have letters the console lacks
     sandbox = Sandbox()
     with sandbox.serve() as base_url:
-        print(f"{NAME} {__version__}: a real server over stdio, against a made-up API at {base_url}\n")
+        print(f"{NAME} {__version__}: a real server over stdio, with sample tasks served at {base_url}\n")
         server = StdioServerParameters(
             command=sys.executable,
             args=["-c", _SERVE],
@@ -40,18 +54,22 @@ def run_demo() -> int:
             anyio.run(demo.run, server)
         except Exception as error:  # whatever ended the server belongs into the transcript's verdict
             demo.surprises.append(f"the server or its client failed: {error!r}")
+        if not demo.surprises and (folder or show):
+            demo.keep(folder, show=show)
     for surprise in demo.surprises:
-        print(f"Not as it should be: {surprise}")
+        print(f"Unexpected: {surprise}")
     if not demo.surprises:
-        print("Everything was as it should be.")
+        print("" if folder or show else f"To look at the pictures: {NAME} demo --open\n", end="")
+        print(_SHOWN)
     return 1 if demo.surprises else 0
 
 
 class Demo:
-    """A walk through the tools, printed as it goes; `surprises` says what was not as it should be."""
+    """A walk through the tools, printed as it goes; `surprises` says what was not as expected."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.surprises: list[str] = []
+        self._pictures: dict[str, list[str]] = {}
         self._sandbox = sandbox
 
     async def run(self, server: StdioServerParameters) -> None:
@@ -67,6 +85,19 @@ class Demo:
         requests, connections = len(self._sandbox.requests), self._sandbox.connections
         print(f"{requests} upstream requests over {connections} connection{'s'[: connections != 1]}.")
         self._expect("one connection for all requests", met=connections <= 1)
+
+    def keep(self, folder: Path | None, *, show: bool) -> None:
+        """Leave the pictures that were found in a folder, with a page to look at them, and open that if asked to."""
+        from headshots_mcp.demo_pictures import keep_pictures, open_page  # noqa: PLC0415 -- only where it is asked for
+
+        try:
+            page = keep_pictures(self._pictures, folder)
+        except OSError as error:
+            self.surprises.append(f"the pictures could not be saved: {error.strerror or error}: {error.filename}")
+            return
+        count = sum(map(len, self._pictures.values()))
+        opened = show and open_page(page)
+        print(f"{count} pictures are saved{' and shown in your browser' if opened else ''}: {page}")
 
     async def _list_tools(self, client: Client) -> None:
         print("The tools:")
@@ -109,11 +140,18 @@ class Demo:
         print(f"> {tool} {json.dumps(arguments)}")
         result = await client.call_tool(tool, arguments, progress_callback=report)
         text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+        self._remember_pictures(result)
         outcome = "refused: " if result.is_error else ""
         print("    " + (outcome + text).replace("\n", "\n    "))
         requests = len(self._sandbox.requests) - before
         print(f"    [upstream requests: {requests}]\n", flush=True)
         return result
+
+    def _remember_pictures(self, result: CallToolResult) -> None:
+        found = _structured(result)
+        for task in found.get("tasks", [found]):
+            if links := task.get("image_urls"):
+                self._pictures[task["id"]] = links
 
     def _expect(self, what: str, *, met: bool) -> None:
         if not met:

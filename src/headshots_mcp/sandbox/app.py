@@ -172,7 +172,7 @@ class Sandbox:
         records: dict[str, Callable[[], dict[str, Any]]] = {
             SUCCEEDED: lambda: _record(task_id, _success(task_id, urls(task_id, task_id)), unique=_SUCCEEDED),
             UNKNOWN: lambda: _record(task_id, _unfinished(task_id), unique=_UNKNOWN),
-            LIVING: lambda: self._living(urls("living-1", "living-2")),
+            LIVING: lambda: self._living(urls("finished-1", "finished-2")),
             GALLERY: lambda: _record(
                 task_id, _success(task_id, urls(*(f"gallery-{n}" for n in range(1, 5)))), template="female_portrait"
             ),
