@@ -222,7 +222,7 @@ test("an answer in text alone is enough, whatever else it says", async (t) => {
     ...portraits(4),
     `sandbox-failed failed (wedding): “No face was found in the photo.” (face_not_found, trace id ${TRACE})`,
     "with blank failed: “It's ' over' (code fine).” (“an odd code”, trace id t)",
-    `d processing (business_photo): created ${ago(200)}`,
+    `d processing (“商務照”): created ${ago(200)}`,
     "e unavailable: api_error",
     "f unavailable",
     `${PROCESSING} processing`,
@@ -233,7 +233,13 @@ test("an answer in text alone is enough, whatever else it says", async (t) => {
 
   const found = ["Ready", "Failed", "In progress", "Failed", "In progress"];
   assert.deepEqual(await badges(app), [...found, "Temporarily unavailable", "Temporarily unavailable"]);
-  assert.deepEqual((await app.locator("h2").allTextContents()).slice(0, 3), ["Female portrait", "Wedding", "Task"]);
+  assert.deepEqual((await app.locator("h2").allTextContents()).slice(0, 5), [
+    "Female portrait",
+    "Wedding",
+    "Task",
+    "Task",
+    "商務照",
+  ]);
   const reasons = await app.locator(".task .reason").allTextContents();
   const [first, second] = [
     "No face was found in the photo. (face_not_found)",

@@ -82,7 +82,7 @@ function tasksInText(said, announced) {
   for (const given of said.split(/[\r\n\u2028\u2029]+/)) {
     const [, id, status, template, reason] = (given.length <= LONGEST_LINE && LINE.exec(given)) || [];
     if (id && (announced.has(id) || !/\s/.test(id))) {
-      found.push({ id, status, template, image_urls: [], ...reasonIn(text(reason)) });
+      found.push({ id, status, template: unquoted(template), image_urls: [], ...reasonIn(text(reason)) });
     } else if (webAddress(given)) {
       found.at(-1)?.image_urls.push(given);
     }
@@ -94,6 +94,8 @@ function reasonIn(said) {
   const [, message, details = ""] = REASON.exec(said) ?? [undefined, undefined, said];
   const parts = details.split(", ");
   const after = (word) => parts.find((part) => part.startsWith(word))?.slice(word.length);
-  const code = parts.find((part) => !/^(trace id|created) /.test(part))?.replace(/^“|”$/g, "");
-  return { created_at: after("created "), error: { message, code, trace_id: after("trace id ") } };
+  const code = parts.find((part) => !/^(trace id|created) /.test(part));
+  return { created_at: after("created "), error: { message, code: unquoted(code), trace_id: after("trace id ") } };
 }
+
+const unquoted = (given) => text(given).replace(/^“|”$/g, "");
