@@ -75,7 +75,7 @@ def test_over_stdio_it_speaks_utf_8_whatever_the_console(served: Served) -> None
         ask(process, INITIALIZE)
         answer = ask(process, look_up("照片"))
 
-    assert answer["result"]["content"][0]["text"].startswith("照片 succeeded (證件照)")
+    assert answer["result"]["content"][0]["text"].startswith("照片 processing (“證件照”)")
 
 
 def test_the_demo_ends_quietly_where_a_broken_pipe_is_an_invalid_argument() -> None:
