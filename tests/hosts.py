@@ -118,7 +118,7 @@ COMMAND = [PACKAGE["runtimeHint"], PACKAGE["identifier"]]
 LOCAL: dict[str, Any] = {"command": COMMAND[0], "args": COMMAND[1:], "env": {VARIABLE: TOKEN}}
 REMOTE: dict[str, Any] = {"url": URL, "headers": {"Authorization": BEARER}}
 
-# For a host that would send no header: a program that does. No blank in the arguments, for some hosts break them there.
+# For a host that can send no header: a program that can. No blank in its arguments: some hosts split them there.
 BRIDGE: dict[str, Any] = {
     "command": "npx",
     "args": ["-y", "mcp-remote", URL, "--header", "Authorization:${AUTHORIZATION}"],

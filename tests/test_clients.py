@@ -19,6 +19,7 @@ from mcp.client import Client
 
 from headshots_mcp import NAME
 from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, TOKEN, UNKNOWN
+from tests import npm
 from tests.conftest import REPOSITORY, text_of
 from tests.hosts import BRIDGE, ORIGIN
 from tests.server.test_mcp_tasks import TOOL, ask_modern, made
@@ -80,12 +81,8 @@ def python() -> list[str]:
 @pytest.fixture(scope="module")
 def node() -> str:
     """Node, with the packages of this folder installed."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("needs node and npm")
-    install = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-    subprocess.run(install, cwd=CLIENTS, check=True, timeout=200)
-    return node
+    npm.install(CLIENTS)
+    return str(shutil.which("node"))
 
 
 @pytest.fixture(scope="module")

