@@ -1,0 +1,104 @@
+"""One trace runs from the caller through the tool to the request at the API, with OpenTelemetry's own packages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN
+from tests.conftest import REPOSITORY
+from tests.server.test_stdio import INITIALIZE, environment, look_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Served
+
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
+
+UV = os.environ.get("UV") or shutil.which("uv")
+# The exporter that writes JSON; the usual one, opentelemetry-exporter-otlp, sends the same in another form.
+PACKAGES = ("opentelemetry-distro", "opentelemetry-instrumentation-httpx", "opentelemetry-exporter-otlp-json-http")
+VERSION = ">=0.66b0,<0.67"
+TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@contextmanager
+def collecting() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A collector of traces: where it listens, and the spans it has got."""
+    spans: list[dict[str, Any]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            document = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            spans.extend(
+                span for part in document["resourceSpans"] for scope in part["scopeSpans"] for span in scope["spans"]
+            )
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", spans
+        server.shutdown()
+
+
+def test_a_trace_runs_from_the_caller_to_the_api_and_is_sent_at_the_end(served: Served) -> None:
+    if UV is None:
+        pytest.skip("needs uv, for an environment of its own")
+    calls: list[dict[str, Any]] = [
+        look_up(SUCCEEDED),
+        look_up("fault-500"),
+        look_up("fault-401"),
+        {"method": "resources/read", "params": {"uri": "headshots://tasks/no-such-task"}},
+    ]
+    for asked in calls:
+        asked["params"]["_meta"] = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
+    lines = [json.dumps({"jsonrpc": "2.0", "id": id_, **asked}) for id_, asked in enumerate([INITIALIZE, *calls])]
+    packages = [word for package in PACKAGES for word in ("--with", f"{package}{VERSION}")]
+    own = ["--no-project", "--isolated", "--python", sys.executable, "--with-editable", str(REPOSITORY)]
+    with collecting() as (collector, spans):
+        ended = subprocess.run(
+            [UV, "run", "-q", *own, *packages, "opentelemetry-instrument", "headshots-mcp"],
+            input="\n".join(lines),
+            env=environment(
+                ACEDATACLOUD_API_BASE_URL=served.base_url,
+                ACEDATACLOUD_API_TOKEN=TOKEN,
+                OTEL_EXPORTER_OTLP_ENDPOINT=collector,
+                OTEL_TRACES_EXPORTER="otlp_json_http",
+                OTEL_METRICS_EXPORTER="none",
+                OTEL_LOGS_EXPORTER="none",
+            ),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=200,
+            check=False,
+        )
+
+    assert len(ended.stdout.splitlines()) == len(lines), ended.stderr
+    by_id = {span["spanId"]: span for span in spans}
+    (first,) = (asked for asked in served.sandbox.requests if asked.body and asked.body.get("id") == SUCCEEDED)
+    _, trace, request_id, _ = first.headers["traceparent"].split("-")
+    request = by_id[request_id]
+    tool = by_id[request["parentSpanId"]]
+    assert (trace, request["name"], tool["name"], tool["parentSpanId"]) == (
+        TRACE,
+        "POST",
+        "tools/call get_headshot_task",
+        CALLER,
+    )
+    assert {span["traceId"] for span in spans if span["name"] != "initialize"} == {TRACE}
+    for secret in (TOKEN, SUCCEEDED, "fault-", "no-such-task", "image", ".png"):
+        assert secret not in json.dumps(spans)
