@@ -104,6 +104,12 @@ def test_a_waiting_call_looks_once_and_becomes_a_task(served: Served) -> None:
     assert len(served.sandbox.requests) == before + 1
 
 
+def test_what_a_host_adds_to_the_arguments_makes_no_difference(served: Served) -> None:
+    task = served.ask("tools/call", {"name": TOOL, "arguments": {"ids": [UNKNOWN], "_sessionID": "1"}})
+
+    assert task["resultType"] == "task"
+
+
 def test_what_has_ended_already_is_answered_without_a_task(served: Served) -> None:
     found = served.begin(SUCCEEDED, FAILED)
 

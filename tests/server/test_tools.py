@@ -181,7 +181,7 @@ async def test_a_list_sent_as_a_json_string_is_still_a_list(served: Served) -> N
 
 UNPRINTABLE = "must not contain control or invisible characters"
 REFUSALS: list[tuple[str, dict[str, Any], str]] = [
-    ("get_headshot_task", {}, "id: is required"),
+    ("get_headshot_task", {}, "id: is missing; pass one task id, and ask the user for it if need be"),
     ("get_headshot_task", {"id": ""}, "id: must not be empty"),
     ("get_headshot_task", {"id": " \n\t"}, "id: must not be empty"),
     ("get_headshot_task", {"id": "x" * 10_000}, "id: must be at most 128 characters long"),
@@ -194,17 +194,22 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("get_headshot_task", {"id": ["a"]}, "id: must be a string"),
     ("get_headshot_task", {"id": {"id": "a"}}, "id: must be a string"),
     ("get_headshot_task", {"id": "a", "action": "delete"}, "action: must be 'retrieve'"),
-    ("get_headshot_task", {"id": "a", "ids": ["b"]}, "ids: is not an argument of this tool"),
-    ("get_headshot_task", {"id": "a", "evil\nfield": 1}, "?: is not an argument of this tool"),
-    ("get_headshot_task", {"id": "a", "b" * 500: 1}, f"{'b' * 80}: is not an argument of this tool"),
-    ("get_headshot_task", {"ID": "a"}, "id: is required (and 1 more is wrong)"),
-    ("get_headshot_task", {"": 1, "id": "a"}, "?: is not an argument of this tool"),
-    ("get_headshot_tasks", {}, "ids: is required"),
-    ("get_headshot_tasks", {"ids": ["", "", ""]}, "ids.0: must not be empty (and 2 more are wrong)"),
+    ("get_headshot_task", {"id": "a", "ids": ["b"]}, "unknown argument `ids`; did you mean get_headshot_tasks?"),
+    ("get_headshot_task", {"taskIds": ["b"]}, "unknown argument `taskIds`; did you mean get_headshot_tasks?"),
+    ("get_headshot_task", {"ID": "a"}, "unknown argument `ID`; did you mean id?"),
+    ("get_headshot_task", {"task_id": "a"}, "unknown argument `task_id`; did you mean id?"),
+    ("get_headshot_task", {"id": "a", "url": "b"}, "unknown argument `url`; this tool takes id and action"),
+    ("get_headshot_task", {"id": "a", "evil\nfield": 1}, "unknown argument; this tool takes id and action"),
+    ("get_headshot_task", {"id": "a", "b" * 500: 1}, "unknown argument; this tool takes id and action"),
+    ("get_headshot_task", {"": 1, "id": "a"}, "unknown argument; this tool takes id and action"),
+    ("get_headshot_tasks", {"id": "a"}, "unknown argument `id`; did you mean ids?"),
+    ("get_headshot_tasks", {}, "ids: is missing; pass a list of task ids, and ask the user for them if need be"),
+    ("get_headshot_tasks", {"ids": ["", "", ""]}, "ids.0: must not be empty (also wrong: ids.1, ids.2)"),
+    ("get_headshot_tasks", {"ids": [""] * 9}, "ids.0: must not be empty (also wrong: ids.1, ids.2, ids.3 and 5 more)"),
     ("get_headshot_tasks", {"ids": []}, "ids: must name at least one task id"),
     ("get_headshot_tasks", {"ids": [str(n) for n in range(1001)]}, "ids: must name at most 1,000 task ids"),
     ("get_headshot_tasks", {"ids": ["a", "", "b"]}, "ids.1: must not be empty"),
-    ("get_headshot_tasks", {"ids": ["a", 7, None]}, "ids.1: must be a string (and 1 more is wrong)"),
+    ("get_headshot_tasks", {"ids": ["a", 7, None]}, "ids.1: must be a string (also wrong: ids.2)"),
     ("get_headshot_tasks", {"ids": "a,b"}, "ids: must be a list of task ids"),
     ("get_headshot_tasks", {"ids": '"a"'}, "ids: must be a list of task ids"),
     ("get_headshot_tasks", {"ids": '{"a": 1}'}, "ids: must be a list of task ids"),
@@ -216,7 +221,12 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("wait_for_headshot_tasks", {"ids": ["a"], "timeout_seconds": 301}, "timeout_seconds: must be at most 300"),
     ("wait_for_headshot_tasks", {"ids": ["a"], "timeout_seconds": "soon"}, "timeout_seconds: must be a number"),
     ("wait_for_headshot_tasks", {"ids": ["a"], "timeout_seconds": []}, "timeout_seconds: must be a number"),
-    ("wait_for_headshot_tasks", {"ids": ["a"], "action": "wait"}, "action: is not an argument of this tool"),
+    ("wait_for_headshot_tasks", {"ids": ["a"], "action": "wait"}, "unknown argument `action`; this tool takes"),
+    (
+        "wait_for_headshot_tasks",
+        {"ids": ["a"], "timeout": 9},
+        "unknown argument `timeout`; did you mean timeout_seconds",
+    ),
     ("get_headshot_tasks", {"ids": ["a"], "action": "retrieve"}, "action: must be 'retrieve_batch'"),
 ]
 
@@ -234,6 +244,27 @@ async def test_bad_input_is_answered_by_one_line_that_names_the_field(served: Se
 
     assert not good.is_error
     assert len(served.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        pytest.param({"toolCallId": "call_1"}, id="n8n"),
+        pytest.param({"sessionId": "1", "action": "sendMessage", "chatInput": "Hi", "toolCallId": "1"}, id="n8n chat"),
+        pytest.param({"tool": {"name": "x"}}, id="n8n agent"),
+        pytest.param({"_sessionID": "1"}, id="SiYuan"),
+        pytest.param({"_meta": {}, "__internal": None}, id="underscores"),
+        pytest.param({"task_progress": "- [x] Look up"}, id="Cline"),
+        pytest.param({"wait_for_previous": True}, id="Gemini CLI"),
+    ],
+)
+async def test_what_a_host_adds_by_itself_is_dropped(served: Served, added: dict[str, Any]) -> None:
+    async with connected(served.base_url) as client:
+        one = await client.call_tool("get_headshot_task", {"id": SUCCEEDED, **added})
+        many = await client.call_tool("wait_for_headshot_tasks", {"ids": [SUCCEEDED], **added})
+
+    assert (one.is_error, many.is_error) == (False, False)
+    assert served.bodies == [{"id": SUCCEEDED, "action": "retrieve"}]
 
 
 URI = "headshots://tasks/"

@@ -1,4 +1,4 @@
-"""The words of answers: what a model reads of tasks, of what is left to do, and of arguments that are wrong."""
+"""The words of answers: what a model reads of tasks, structured and as text."""
 
 from __future__ import annotations
 
@@ -15,40 +15,9 @@ from headshots_mcp.server.next_steps import by_failure, next_step, summary
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import ValidationError
-
     from headshots_mcp.api.errors import LookupFailed
     from headshots_mcp.lookup.tasks import Outcome
     from headshots_mcp.server.next_steps import Shared
-
-
-def validation_message(error: ValidationError) -> str:
-    """Say in one line which argument is wrong and why, without showing its value."""
-    first, *more = error.errors(include_url=False, include_input=False)
-    place = ".".join(str(part) for part in first["loc"])[:80]
-    place = place if place and place.isprintable() else "?"
-    own = _REASONS.get(first["type"])
-    reason = own.format(**first.get("ctx", {})) if own else first["msg"]
-    also = f" (and {len(more)} more {'is' if len(more) == 1 else 'are'} wrong)" if more else ""
-    return f"{place}: {reason}{also}"
-
-
-_REASONS = {
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than_equal": "must be at most {le:g}",
-    "finite_number": "must be a number",
-    "missing": "is required",
-    "extra_forbidden": "is not an argument of this tool",
-    "string_type": "must be a string",
-    "string_too_short": "must not be empty",
-    "string_too_long": "must be at most 128 characters long",
-    "list_type": "must be a list of task ids",
-    "literal_error": "must be {expected}",
-    "too_short": "must name at least one task id",
-    "too_long": "must name at most 1,000 task ids; ask for the others in another call",
-}
 
 
 def task_result(task: HeadshotTask) -> CallToolResult:

@@ -29,6 +29,7 @@ from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.api.requests import RetrieveTasks
 from headshots_mcp.lookup.waiting import LEAST_PAUSE_SECONDS, WaitForTasks, Waiting, pause_at
 from headshots_mcp.server.answers import tasks_result
+from headshots_mcp.server.arguments import without_those_of_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,11 +146,12 @@ class HeadshotTasksExtension(Extension):
         """Answer at once with what has ended, else with a task; whatever is wrong with the call the tool says."""
         if params.name != self._tool or not self._is_declared(ctx):
             return await call_next(ctx)
+        arguments = without_those_of_hosts(params.arguments or {})
         try:
-            request = WaitForTasks.model_validate(params.arguments or {})
+            request = WaitForTasks.model_validate(arguments)
         except ValidationError:
             return await call_next(ctx)
-        is_limited = (params.arguments or {}).get("timeout_seconds") is not None
+        is_limited = arguments.get("timeout_seconds") is not None
         seconds = request.timeout_seconds if is_limited else DEFAULT_SECONDS
         ref = TaskRef(list(dict.fromkeys(request.ids)), round(time.time() * 1000), round(seconds * 1000))
         if len(ref.encode()) > LONGEST_ID:

@@ -16,7 +16,7 @@ from pydantic import ValidationError, create_model
 
 from headshots_mcp import NAME, __version__
 from headshots_mcp.api.errors import LookupFailed
-from headshots_mcp.server.answers import validation_message
+from headshots_mcp.server.arguments import validation_message, without_those_of_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -87,11 +87,11 @@ class RequestTool(Tool):
     ) -> Any:
         """Run the tool; what went wrong reaches the model as one line, without the SDK's prefix."""
         try:
-            return await super().run(arguments, context, convert_result)
+            return await super().run(without_those_of_hosts(arguments), context, convert_result)
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
-                raise ToolError(validation_message(cause)) from cause
+                raise ToolError(validation_message(cause, self.parameters["properties"])) from cause
             if isinstance(cause, LookupFailed):
                 raise ToolError(str(cause)) from cause
             raise

@@ -17,7 +17,8 @@ from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.lookup.polling import poll
 from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks
 from headshots_mcp.lookup.waiting import WaitForTasks, Waiting
-from headshots_mcp.server.answers import task_result, tasks_result, validation_message
+from headshots_mcp.server.answers import task_result, tasks_result
+from headshots_mcp.server.arguments import validation_message
 from headshots_mcp.server.gallery import TOOL_META, gallery
 from headshots_mcp.server.mcp_tasks import HeadshotTasksExtension
 from headshots_mcp.server.sdk import RequestTool, ServerWithoutPrompts, greet_hosts_with_apps
