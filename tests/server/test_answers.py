@@ -127,8 +127,16 @@ def test_counts_and_next_step_come_before_the_tasks_in_both_forms() -> None:
     assert text_of(result).startswith(f"1 of 5 succeeded, 1 failed, 2 not finished, 1 unavailable. {WAIT} {FAILED} ")
 
 
-def test_of_one_task_nothing_is_counted() -> None:
+def test_one_task_and_a_few_that_all_succeeded_are_not_counted() -> None:
     assert text_of(tasks_result({"x": DONE})) == text_of(task_result(DONE)) == "x succeeded\nhttps://a/1.png"
+    assert list(tasks_result({"x": DONE, "y": DONE}).structured_content or {}) == ["tasks"]
+
+
+def test_of_many_tasks_an_answer_that_is_cut_still_says_how_many_succeeded() -> None:
+    result = tasks_result({str(number): DONE for number in range(51)})
+
+    assert (result.structured_content or {})["summary"] == "51 of 51 succeeded"
+    assert text_of(result).startswith("51 of 51 succeeded.\n\n")
 
 
 def test_a_failed_part_is_said_once_however_many_ids_it_has() -> None:
@@ -235,5 +243,5 @@ def test_an_answer_says_of_each_task_what_is_known_and_nothing_else(
     assert ("left out" in said) == any(getattr(outcome, "links_left_out", 0) for outcome in outcomes.values())
     assert ("wait_for" in said or "stuck" in said or "latest" in said) >= bool({"pending", "processing"} & {*states})
     assert ("wait_for" in said or "stuck" in said) <= bool({"pending", "processing"} & {*states})
-    if len(states) > 1:
+    if len(states) > 1 and {*states} != {"succeeded"}:
         assert (answer.summary or "").startswith(f"{states.count('succeeded')} of {len(states)} succeeded")

@@ -43,7 +43,7 @@ def tasks_result(
     if failed and failed[0].ids == list(outcomes):
         raise failed[0].failure
     answer = HeadshotTasks(
-        summary=summary(outcomes) if len(outcomes) > 1 else None,
+        summary=summary(outcomes),
         next_step=next_step(outcomes, failures, time.time(), waited),
         tasks=[_task(id_, outcome, failed) for id_, outcome in outcomes.items()],
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from headshots_mcp.lookup.tasks import Outcome
 
+FEW = 50
 _WORDS = {
     "succeeded": "succeeded",
     "failed": "failed",
@@ -36,8 +37,14 @@ _NOT_FOUND_PERHAPS = (
 )
 
 
-def summary(outcomes: Mapping[str, Outcome]) -> str:
-    """Count the tasks in each state, as in "12 of 50 succeeded, 3 failed, 35 not finished"."""
+def summary(outcomes: Mapping[str, Outcome]) -> str | None:
+    """Count the tasks in each state, as in "12 of 50 succeeded, 3 failed, 35 not finished".
+
+    None for one task, and for no more than arrive whole everywhere if all of them succeeded.
+    """
+    all_succeeded = all(status_of(outcome) == "succeeded" for outcome in outcomes.values())
+    if len(outcomes) == 1 or (all_succeeded and len(outcomes) <= FEW):
+        return None
     counts = Counter(_WORDS[status_of(outcome)] for outcome in outcomes.values())
     succeeded = f"{counts.pop('succeeded', 0)} of {len(outcomes)} succeeded"
     return ", ".join(
