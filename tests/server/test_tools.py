@@ -19,7 +19,7 @@ from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.lookup.reader import Reader
 from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, UNKNOWN
 from headshots_mcp.server.tools import create_server
-from tests.conftest import CDN, connected, documented, text_of
+from tests.conftest import CDN, REPOSITORY, connected, documented, text_of
 from tests.faults import misbehave
 
 if TYPE_CHECKING:
@@ -316,6 +316,45 @@ async def test_a_crash_of_our_own_shows_nothing_of_its_inside(served: Served, ca
             result = await client.call_tool("get_headshot_task", {"id": "t"})
 
     assert text_of(result) == "Error executing tool get_headshot_task"
+
+
+async def test_lists_and_the_page_may_be_kept_for_an_hour_and_a_record_may_not(served: Served) -> None:
+    async with connected(served.base_url) as client:
+        lists: list[Any] = [
+            await client.list_tools(),
+            await client.list_resources(),
+            await client.list_resource_templates(),
+            await client.read_resource("ui://headshots/gallery.html"),
+        ]
+        record = await client.read_resource(URI + SUCCEEDED)
+
+    assert {(each.ttl_ms, each.cache_scope) for each in lists} == {(3_600_000, "public")}
+    assert (record.ttl_ms, record.cache_scope) == (0, "private")
+
+
+async def test_hosts_see_one_icon_which_the_registry_entry_names_too(served: Served) -> None:
+    registered = json.loads((REPOSITORY / "server.json").read_bytes())["icons"]
+    async with connected(served.base_url) as client:
+        assert client.server_info is not None
+        shown = [
+            client.server_info.icons,
+            *(tool.icons for tool in (await client.list_tools()).tools),
+            *(resource.icons for resource in (await client.list_resources()).resources),
+            *(template.icons for template in (await client.list_resource_templates()).resource_templates),
+        ]
+
+    assert len(shown) == 6
+    for icons in shown:
+        (icon,) = icons or []
+        assert icon.model_dump(by_alias=True, exclude_none=True) in registered
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_no_prompts_are_announced_and_a_host_that_asks_all_the_same_gets_none(served: Served, mode: str) -> None:
+    async with connected(served.base_url, mode=mode) as client:
+        assert client.server_capabilities is not None
+        assert client.server_capabilities.prompts is None
+        assert (await client.list_prompts()).prompts == []
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

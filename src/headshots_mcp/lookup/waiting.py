@@ -33,7 +33,9 @@ class WaitForTasks(Request):
     ids: Annotated[list[TaskId], Field(min_length=1, max_length=MAX_IDS, description="Task ids")]
     timeout_seconds: Annotated[
         float,
-        Field(ge=1, le=300, description="When to stop waiting"),  # first, or the schema says `ge`, not `minimum`
+        Field(
+            ge=1, le=300, description="Maximum seconds to wait; some hosts stop a call after 60"
+        ),  # first, or the schema says `ge`, not `minimum`
         BeforeValidator(lambda given: DEFAULT_SECONDS if given is None else given),
     ] = DEFAULT_SECONDS
 

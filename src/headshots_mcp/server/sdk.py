@@ -60,6 +60,14 @@ async def greet_hosts_with_apps(ctx: ServerRequestContext[Any, Any], call_next: 
     return result
 
 
+async def hide_prompts(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Say nothing of prompts, of which there are none; the SDK says that there may be some."""
+    result = await call_next(ctx)
+    if ctx.method in ("initialize", "server/discover") and isinstance(result, dict):
+        result["capabilities"].pop("prompts", None)
+    return result
+
+
 class _RequestArguments(ArgModelBase):
     """Hands a request model to its tool as it is, instead of field by field."""
 

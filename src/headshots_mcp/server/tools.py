@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.mcpserver import Context, MCPServer  # noqa: TC002 -- the SDK reads the annotations of tools
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp_types import CallToolResult, ToolAnnotations
@@ -19,9 +20,10 @@ from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks
 from headshots_mcp.lookup.waiting import WaitForTasks, Waiting
 from headshots_mcp.server.answers import task_result, tasks_result
 from headshots_mcp.server.arguments import validation_message
-from headshots_mcp.server.gallery import TOOL_META, gallery
+from headshots_mcp.server.gallery import CACHE_MILLISECONDS, TOOL_META, cache_page, gallery
+from headshots_mcp.server.icon import ICONS
 from headshots_mcp.server.mcp_tasks import HeadshotTasksExtension
-from headshots_mcp.server.sdk import RequestTool, ServerWithoutPrompts, greet_hosts_with_apps
+from headshots_mcp.server.sdk import RequestTool, ServerWithoutPrompts, greet_hosts_with_apps, hide_prompts
 
 if TYPE_CHECKING:
     from headshots_mcp.lookup.reader import Reader
@@ -31,30 +33,37 @@ TokenOf = Callable[[Mapping[str, str] | None], str | None]
 """Finds the token of a call in the headers it came with (None on stdio); None where there is no token."""
 
 INSTRUCTIONS = (
-    "Looks up AI headshot (ID photo) tasks of Ace Data Cloud. A generation takes one to two minutes and is "
-    "known by its task id. Looking up is free, changes nothing and starts no generation."
+    "Looks up AI headshot (ID photo) tasks of Ace Data Cloud by task id: status and picture links. A generation "
+    "usually takes one to two minutes. Lookups are read-only. This server can't list tasks (ask the user for the id), "
+    "can't create or edit headshots (that is done at platform.acedata.cloud or with its API), and can't see the "
+    "pictures (give the user the links and let them choose)."
 )
 
 ONE = (
-    "Look up one AI headshot (ID photo) task by its id: how far it is, and the links of its pictures. For "
-    "several ids call get_headshot_tasks once instead; to have it waited for, wait_for_headshot_tasks. Returns "
-    "at once: a status (pending, processing, succeeded, failed or not_found), the picture links once it has "
-    "succeeded, the reason if it failed."
+    "Look up one AI headshot (ID photo) task by its id: its status and picture links. For several ids call "
+    "get_headshot_tasks once; to wait for it, use wait_for_headshot_tasks. Returns at once: a status (pending, "
+    "processing, succeeded, failed or not_found), the picture links once it has succeeded, the reason if it failed, "
+    "and a suggested next step."
 )
 
 MANY = (
-    "Look up several AI headshot (ID photo) tasks, up to 1,000 ids in one call; for a single id use "
-    "get_headshot_task. Returns each task once, in the order asked for, with the same fields as "
-    "get_headshot_task; one that could not be looked up now has the status unavailable and the reason. "
-    "To have unfinished ones waited for, call wait_for_headshot_tasks."
+    "Look up several AI headshot (ID photo) tasks in one call, up to 1,000 ids; about 100 fit into one answer in most "
+    "hosts. For a single id use get_headshot_task. Returns counts and a suggested next step, then one entry per task "
+    "in request order, as get_headshot_task gives it; one that could not be fetched is unavailable, with a reason. "
+    "To wait for unfinished ones, use wait_for_headshot_tasks."
 )
 
 WAIT = (
-    "Wait until AI headshot (ID photo) tasks have ended, one or up to 1,000, instead of looking again and again. "
-    "Use it when a generation is still pending or processing. Returns the tasks as get_headshot_tasks does: as "
-    "soon as all have ended, or after timeout_seconds with what is known by then; if some are unfinished, call "
-    "it again with their ids."
+    "Wait until AI headshot (ID photo) tasks finish, one or several, instead of polling. Use it when a generation is "
+    "pending or processing. Returns what get_headshot_tasks does, as soon as all have finished, or after "
+    "timeout_seconds with what is known by then; the suggested next step says whether to call it again."
 )
+
+# Without it Claude Code takes an answer of more than 50,000 characters out of the conversation; it allows no more.
+_MAX_RESULT = {"anthropic/maxResultSizeChars": 500_000}
+
+# They are the same for all callers, and change only with the version.
+_LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
 
 _READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 
@@ -74,9 +83,11 @@ def create_server(reader: Reader, token_of: TokenOf, *, image_hosts: Sequence[st
         version=__version__,
         instructions=INSTRUCTIONS,
         website_url="https://github.com/headshots-mcp/headshots-mcp",
+        icons=ICONS,
         log_level="WARNING",
         subscriptions=False,
-        middleware=[greet_hosts_with_apps],
+        cache_hints=dict.fromkeys(_LISTS, CacheHint(ttl_ms=CACHE_MILLISECONDS, scope="public")),
+        middleware=[greet_hosts_with_apps, hide_prompts, cache_page],
         extensions=[
             HeadshotTasksExtension(offer.wait_for_headshot_tasks.__name__, offer.look_up),
             gallery(image_hosts),
@@ -93,13 +104,16 @@ def create_server(reader: Reader, token_of: TokenOf, *, image_hosts: Sequence[st
         title="Record of a headshot task",
         description="The whole record of one task as the API gives it: the request, the response, the trace id.",
         mime_type="application/json",
+        icons=ICONS,
     )(offer.record)
     return server
 
 
 def _tool(fn: Callable[..., Awaitable[CallToolResult]], title: str, description: str) -> RequestTool:
     """Make a tool that only reads, and whose answers the gallery shows."""
-    return RequestTool.of(fn, title=title, description=description, annotations=_READ_ONLY, meta=TOOL_META)
+    return RequestTool.of(
+        fn, title=title, description=description, icons=ICONS, annotations=_READ_ONLY, meta=TOOL_META | _MAX_RESULT
+    )
 
 
 class HeadshotTools:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mcp.server.apps import Apps, ResourceCsp, ResourcePermissions
+from mcp.server.apps import APP_MIME_TYPE, Apps, ResourceCsp, ResourcePermissions
+from mcp.server.mcpserver.resources import TextResource
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from headshots_mcp.server.icon import ICONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+
 URI = "ui://headshots/gallery.html"
+CACHE_MILLISECONDS = 3_600_000
 
 # Put on a tool, it makes the host show the tool's answers in the gallery. Older hosts look for the flat key alone.
 TOOL_META = {"ui": {"resourceUri": URI}, "ui/resourceUri": URI}
@@ -50,15 +57,30 @@ def gallery(image_hosts: Iterable[str] = ()) -> Apps:
     Args:
         image_hosts: Origins of pictures to allow beside the vendor's own.
     """
+    csp = ResourceCsp(resource_domains=list(dict.fromkeys([*VENDOR_IMAGE_HOSTS, *image_hosts])))
+    permissions = ResourcePermissions(clipboard_write={})
+    parts = {"csp": csp, "permissions": permissions}
+    ui = {name: part.model_dump(by_alias=True, exclude_none=True) for name, part in parts.items()}
     apps = Apps()
-    apps.add_html_resource(
-        URI,
-        page(),
-        name="headshots-gallery",
-        title="Headshots gallery",
-        description="Shows headshot tasks and their pictures; for hosts with MCP Apps.",
-        csp=ResourceCsp(resource_domains=list(dict.fromkeys([*VENDOR_IMAGE_HOSTS, *image_hosts]))),
-        permissions=ResourcePermissions(clipboard_write={}),
-        prefers_border=False,
+    apps.add_resource(
+        TextResource(
+            uri=URI,
+            name="headshots-gallery",
+            title="Headshots gallery",
+            description="Shows headshot tasks and their pictures; for hosts with MCP Apps.",
+            mime_type=APP_MIME_TYPE,
+            icons=ICONS,
+            meta={"ui": {**ui, "prefersBorder": False}},
+            text=page(),
+        )
     )
     return apps
+
+
+async def cache_page(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Let the page be kept for an hour by whoever reads it, for it is the same for all; a record is not."""
+    result = await call_next(ctx)
+    is_page = ctx.method == "resources/read" and (ctx.params or {}).get("uri") == URI
+    if is_page and ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and isinstance(result, dict):
+        result |= {"ttlMs": CACHE_MILLISECONDS, "cacheScope": "public"}
+    return result
