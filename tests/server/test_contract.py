@@ -24,7 +24,7 @@ async def test_the_server_introduces_itself(served: Served) -> None:
         (
             "headshots-mcp",
             "AI headshots",
-            "Looks up AI headshot (ID photo) tasks of Ace Data Cloud. A generation takes one to two minutes and is known by its task id. Looking up is free, changes nothing and starts no generation.",
+            "Looks up AI headshot (ID photo) tasks of Ace Data Cloud by task id: status and picture links. A generation usually takes one to two minutes. Lookups are read-only. This server can't list tasks (ask the user for the id), can't create or edit headshots (that is done at platform.acedata.cloud or with its API), and can't see the pictures (give the user the links and let them choose).",
         )
     )
 
@@ -38,7 +38,7 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
             {
                 "name": "get_headshot_task",
                 "title": "Look up a headshot task",
-                "description": "Look up one AI headshot (ID photo) task by its id: how far it is, and the links of its pictures. For several ids call get_headshot_tasks once instead; to have it waited for, wait_for_headshot_tasks. Returns at once: a status (pending, processing, succeeded, failed or not_found), the picture links once it has succeeded, the reason if it failed.",
+                "description": "Look up one AI headshot (ID photo) task by its id: its status and picture links. For several ids call get_headshot_tasks once; to wait for it, use wait_for_headshot_tasks. Returns at once: a status (pending, processing, succeeded, failed or not_found), the picture links once it has succeeded, the reason if it failed, and a suggested next step.",
                 "inputSchema": {
                     "type": "object",
                     "additionalProperties": False,
@@ -92,6 +92,13 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                     "required": ["id", "status", "image_urls"],
                     "type": "object",
                 },
+                "icons": [
+                    {
+                        "src": "https://raw.githubusercontent.com/headshots-mcp/headshots-mcp/main/mcpb/icon.png",
+                        "mimeType": "image/png",
+                        "sizes": ["512x512"],
+                    }
+                ],
                 "annotations": {
                     "readOnlyHint": True,
                     "destructiveHint": False,
@@ -101,12 +108,13 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                 "_meta": {
                     "ui": {"resourceUri": "ui://headshots/gallery.html"},
                     "ui/resourceUri": "ui://headshots/gallery.html",
+                    "anthropic/maxResultSizeChars": 500000,
                 },
             },
             {
                 "name": "get_headshot_tasks",
                 "title": "Look up headshot tasks",
-                "description": "Look up several AI headshot (ID photo) tasks, up to 1,000 ids in one call; for a single id use get_headshot_task. Returns each task once, in the order asked for, with the same fields as get_headshot_task; one that could not be looked up now has the status unavailable and the reason. To have unfinished ones waited for, call wait_for_headshot_tasks.",
+                "description": "Look up several AI headshot (ID photo) tasks in one call, up to 1,000 ids; about 100 fit into one answer in most hosts. For a single id use get_headshot_task. Returns counts and a suggested next step, then one entry per task in request order, as get_headshot_task gives it; one that could not be fetched is unavailable, with a reason. To wait for unfinished ones, use wait_for_headshot_tasks.",
                 "inputSchema": {
                     "type": "object",
                     "additionalProperties": False,
@@ -177,6 +185,13 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                     "required": ["tasks"],
                     "type": "object",
                 },
+                "icons": [
+                    {
+                        "src": "https://raw.githubusercontent.com/headshots-mcp/headshots-mcp/main/mcpb/icon.png",
+                        "mimeType": "image/png",
+                        "sizes": ["512x512"],
+                    }
+                ],
                 "annotations": {
                     "readOnlyHint": True,
                     "destructiveHint": False,
@@ -186,12 +201,13 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                 "_meta": {
                     "ui": {"resourceUri": "ui://headshots/gallery.html"},
                     "ui/resourceUri": "ui://headshots/gallery.html",
+                    "anthropic/maxResultSizeChars": 500000,
                 },
             },
             {
                 "name": "wait_for_headshot_tasks",
                 "title": "Wait for headshot tasks",
-                "description": "Wait until AI headshot (ID photo) tasks have ended, one or up to 1,000, instead of looking again and again. Use it when a generation is still pending or processing. Returns the tasks as get_headshot_tasks does: as soon as all have ended, or after timeout_seconds with what is known by then; if some are unfinished, call it again with their ids.",
+                "description": "Wait until AI headshot (ID photo) tasks finish, one or several, instead of polling. Use it when a generation is pending or processing. Returns what get_headshot_tasks does, as soon as all have finished, or after timeout_seconds with what is known by then; the suggested next step says whether to call it again.",
                 "inputSchema": {
                     "type": "object",
                     "additionalProperties": False,
@@ -205,7 +221,7 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                         },
                         "timeout_seconds": {
                             "default": 45,
-                            "description": "When to stop waiting",
+                            "description": "Maximum seconds to wait; some hosts stop a call after 60",
                             "maximum": 300,
                             "minimum": 1,
                             "type": "number",
@@ -263,6 +279,13 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                     "required": ["tasks"],
                     "type": "object",
                 },
+                "icons": [
+                    {
+                        "src": "https://raw.githubusercontent.com/headshots-mcp/headshots-mcp/main/mcpb/icon.png",
+                        "mimeType": "image/png",
+                        "sizes": ["512x512"],
+                    }
+                ],
                 "annotations": {
                     "readOnlyHint": True,
                     "destructiveHint": False,
@@ -272,6 +295,7 @@ async def test_the_contract_changes_only_on_purpose(served: Served) -> None:
                 "_meta": {
                     "ui": {"resourceUri": "ui://headshots/gallery.html"},
                     "ui/resourceUri": "ui://headshots/gallery.html",
+                    "anthropic/maxResultSizeChars": 500000,
                 },
             },
         ]
