@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from headshots_mcp import NAME
 from headshots_mcp.sandbox.app import TOKEN
-from headshots_mcp.server.listening import MAX_OPEN_FILES, _allow_many_connections
+from headshots_mcp.server.connections import MAX_OPEN_FILES, allow_many_connections
 from tests.server.test_stdio import COMMAND, INITIALIZE, ask, environment, look_up, running
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def test_where_the_kernel_refuses_many_open_files_fewer_are_asked_for(monkeypatc
 
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (256, resource.RLIM_INFINITY))
     monkeypatch.setattr(resource, "setrlimit", setrlimit)
-    _allow_many_connections()
+    allow_many_connections()
 
     assert asked == [MAX_OPEN_FILES, 10_240]
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,9 +15,17 @@ from headshots_mcp import NAME, __version__
 from headshots_mcp.ending import end_soon, is_broken_pipe
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.sandbox.outcomes import OUTCOMES, simulate
-from headshots_mcp.server.listening import serve_http
+from headshots_mcp.server.listening import Listening, serve_http
 from headshots_mcp.server.stdio import serve_stdio
-from headshots_mcp.settings import Settings, SettingsRefused, allowed_host, allowed_origin, one_line, read_settings
+from headshots_mcp.settings import (
+    Settings,
+    SettingsRefused,
+    allowed_host,
+    allowed_origin,
+    one_line,
+    read_settings,
+    root_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,8 +45,7 @@ environment:
 what goes where:
   Task ids and the token go to the API and to nobody else; its answers go to the host that asked. Over HTTP every
   caller's own "Authorization: Bearer" is passed on to the API as the token of that call. The token of the environment
-  serves callers without one on this machine only: not where --allowed-host lets others in, nor for calls in which
-  a proxy shows. Behind a proxy that hides itself that cannot be told: set no token there.
+  is used for callers without one only with --share-token, on this machine.
 
 example:
   ACEDATACLOUD_API_TOKEN=... headshots-mcp
@@ -100,7 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             else:
                 settings = _with_flags(Settings.from_environment(environment), flags)
                 log_to_stderr(settings.log_level)
-                serve_http(settings, transport=flags.transport, host=flags.host, port=flags.port)
+                names = (field.name for field in fields(Listening))
+                serve_http(settings, Listening(**{name: getattr(flags, name) for name in names}))
         except SettingsRefused as refused:
             parser.exit(2, f"{NAME}: {refused}\n")
 
@@ -233,6 +241,19 @@ def _parser() -> OneLineParser:
         default=[],
         metavar="ORIGIN",
         help="a web page's origin that may use this server, as in https://app.example.com; repeatable",
+    )
+    http.add_argument(
+        "--root-path",
+        type=_checked(root_path),
+        default="",
+        metavar="PATH",
+        help="what a proxy in front of this server has before its paths, as in /headshots",
+    )
+    http.add_argument(
+        "--share-token",
+        action="store_true",
+        help="let everyone who can reach the port use the token in ACEDATACLOUD_API_TOKEN; "
+        "only on a loopback address, and not with --allowed-host",
     )
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,14 +27,45 @@ def log_to_stderr(level: LogLevel) -> None:
     logging.getLogger("mcp.server.sse").setLevel(logging.CRITICAL)
     for name in ("uvicorn.error", "mcp.server.streamable_http"):
         logging.getLogger(name).addFilter(_is_a_fault)
+    logging.getLogger("asyncio").addFilter(_TooManyFiles())
     # pydantic's errors name its version in a link, and the SDK passes them on to callers.
     os.environ["PYDANTIC_ERRORS_INCLUDE_URL"] = "0"
 
 
+class _TooManyFiles(logging.Filter):
+    """Says in one line, and once a minute, that no file is left for a connection; asyncio prints tracebacks instead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = -math.inf
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass what is about something else."""
+        if not record.getMessage().startswith("socket.accept() out of system resource"):
+            return True
+        if time.monotonic() - self._said < 60:
+            return False
+        self._said = time.monotonic()
+        record.msg, record.args, record.exc_info = _TOO_MANY_FILES, None, None
+        return True
+
+
+_TOO_MANY_FILES = "No connection can be accepted: too many open files. Raise the limit (LimitNOFILE or ulimit -n)."
+
+
+# What uvicorn says of calls that are cut short, by their client or because the server was told to end, and of clients
+# that try for a websocket.
+_NO_FAULTS = (
+    "timeout graceful shutdown",
+    "without completing response",
+    "Unsupported upgrade request",
+    "No supported WebSocket library",
+)
+
+
 def _is_a_fault(record: logging.LogRecord) -> bool:
-    """Tell a fault from calls that are cut short: by their client, or because the server was told to end."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, asyncio.CancelledError) or type(error).__name__ == "ClientDisconnect":
         return False
     message = record.getMessage()
-    return "timeout graceful shutdown" not in message and "without completing response" not in message
+    return not any(each in message for each in _NO_FAULTS)

@@ -106,7 +106,7 @@ def allowed_host(given: str) -> str:
         SettingsRefused: If it is not a host name.
     """
     host = given.strip().lower()
-    if not re.fullmatch(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", host):
+    if not re.fullmatch(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", host):
         raise SettingsRefused("must be a host name such as mcp.example.com, optionally with a port.")
     return host
 
@@ -118,9 +118,21 @@ def allowed_origin(given: str) -> str:
         SettingsRefused: If it is not an origin.
     """
     origin = given.strip().lower()
-    if not re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", origin):
-        raise SettingsRefused("must be an origin such as https://app.example.com, without a path.")
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+|null", origin):
+        raise SettingsRefused("must be an origin such as https://app.example.com, without a path, or null.")
     return origin
+
+
+def root_path(given: str) -> str:
+    """Check what a proxy has before the paths of this server.
+
+    Raises:
+        SettingsRefused: If it is not such a path.
+    """
+    path = given.strip().rstrip("/")
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
+        raise SettingsRefused("must be a path such as /headshots.")
+    return path
 
 
 def _listed(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:

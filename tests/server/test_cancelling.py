@@ -59,7 +59,7 @@ async def test_progress_comes_over_every_transport(served: Served, transport: st
         await wait(Client(server, mode="legacy" if "legacy" in transport else "auto"))
     else:
         with serving("--transport", "http", **settings(served)) as http:
-            await wait(connect(http, transport))
+            await wait(connect(http, transport, TOKEN))
 
     assert len(reports) == 2
     assert 0 <= reports[0] < reports[1] < 3
@@ -108,13 +108,13 @@ async def test_a_closed_stream_ends_the_asking(served: Served, transport: str) -
         async with anyio.create_task_group() as group:
 
             async def give_up() -> None:
-                async with connect(server, transport) as client:
+                async with connect(server, transport, TOKEN) as client:
                     await client.call_tool(TOOL, {"ids": ["given-up"], "timeout_seconds": 60})
 
             group.start_soon(give_up)
             await until_looked_at(served, "given-up")
             group.cancel_scope.cancel()
-        async with connect(server, "new") as client:
+        async with connect(server, "new", TOKEN) as client:
             await client.call_tool(TOOL, {"ids": [UNKNOWN], "timeout_seconds": 4})
 
     assert (looks(served, "given-up"), looks(served, UNKNOWN)) == (1, 2)

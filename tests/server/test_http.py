@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import signal
 import socket
 import subprocess
-import sys
 from collections import defaultdict
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,10 +18,10 @@ from mcp.client.streamable_http import streamable_http_client
 
 from headshots_mcp import __version__
 from headshots_mcp.sandbox.app import SUCCEEDED, UNKNOWN
-from headshots_mcp.server.listening import _allow_many_connections
+from headshots_mcp.server.connections import allow_many_connections
 from tests.conftest import text_of
 from tests.server.test_stdio import COMMAND, environment
-from tests.servers import NEW, OLD, Server, serving, tool_call
+from tests.servers import Server, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -120,9 +118,31 @@ def test_this_machine_may_be_called_by_its_own_names(local: Server, host: str, p
         "127.0.0.2",
     ],
 )
-@pytest.mark.parametrize("path", ["/health", "/mcp", "/sse", "/messages/", "/nowhere"])
-def test_any_other_host_is_refused_on_every_path(local: Server, host: str, path: str) -> None:
-    assert httpx2.get(local.origin + path, headers={"host": host}).status_code == 421
+@pytest.mark.parametrize("path", ["/mcp", "/sse", "/messages/", "/nowhere"])
+def test_any_other_host_is_refused_by_a_sentence_that_names_the_flag(local: Server, host: str, path: str) -> None:
+    answer = httpx2.get(local.origin + path, headers={"host": host})
+
+    assert answer.status_code == 421
+    assert "--allowed-host" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/"])
+@pytest.mark.parametrize(
+    "head", ["GET {} HTTP/1.1\r\nhost: 10.0.0.7:8000", "GET {} HTTP/1.1\r\nhost: x@y", "GET {} HTTP/1.0"]
+)
+def test_probes_are_answered_by_any_name_and_by_none(local: Server, path: str, head: str) -> None:
+    with socket.create_connection(("127.0.0.1", local.port), timeout=10) as connection:
+        connection.sendall(f"{head.format(path)}\r\n\r\n".encode())
+
+        assert connection.recv(15) == b"HTTP/1.1 200 OK"
+
+
+def test_the_root_says_in_two_lines_what_this_is_and_where_it_is_documented(local: Server) -> None:
+    lines = httpx2.get(f"{local.origin}/").text.splitlines()
+
+    assert len(lines) == 2
+    assert "MCP server" in lines[0]
+    assert lines[1].startswith("https://")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +203,6 @@ LOOKUP = {**PING, "method": "tools/call", "params": {"name": "get_headshot_task"
         pytest.param("POST", "/messages/?session_id=x", {"json": PING}, 400, id="no session id"),
         pytest.param("POST", f"/messages/?session_id={'0' * 32}", {"json": PING}, 404, id="a session long gone"),
         pytest.param("POST", "/messages/?session_id=x", {"content": b"x" * 4_194_305, "headers": JSON}, 413, id="big"),
-        pytest.param("GET", "/", {}, 404, id="the root"),
         pytest.param("GET", "/mcp/../etc/passwd", {}, 404, id="a path outside"),
     ],
 )
@@ -227,7 +246,7 @@ async def test_twenty_sse_sessions_share_one_upstream_client(served: Served) -> 
     settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "ACEDATACLOUD_API_TOKEN": "sandbox-token"}
     with serving("--transport", "sse", **settings) as server:
         async with AsyncExitStack() as stack:
-            clients = [await stack.enter_async_context(connect(server, "sse")) for _ in range(20)]
+            clients = [await stack.enter_async_context(connect(server, "sse", "sandbox-x")) for _ in range(20)]
             for client in clients:
                 await client.call_tool("get_headshot_task", {"id": UNKNOWN})
 
@@ -235,33 +254,34 @@ async def test_twenty_sse_sessions_share_one_upstream_client(served: Served) -> 
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_on_loopback_a_caller_without_a_token_uses_that_of_the_environment(
-    served: Served, transport: str
-) -> None:
+async def test_a_shared_token_is_for_callers_without_one(served: Served, transport: str) -> None:
     settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "ACEDATACLOUD_API_TOKEN": "sandbox-operator"}
-    with serving("--transport", "http", **settings) as server:
+    with serving("--transport", "http", "--share-token", **settings) as server:
         for token in (None, "sandbox-caller"):
             async with connect(server, transport, token) as client:
                 await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+        warning = "".join(server.errors)
 
     sent = [asked.headers["authorization"] for asked in served.sandbox.requests]
     assert sent == ["Bearer sandbox-operator", "Bearer sandbox-caller"]
+    assert warning == "Everyone who can reach this port uses the token in ACEDATACLOUD_API_TOKEN (--share-token).\n"
 
 
 @pytest.mark.parametrize(
-    "header",
+    ("flags", "header"),
     [
-        {"host": "mcp.example.com"},
-        {"x-forwarded-for": "192.0.2.1"},
-        {"forwarded": "for=192.0.2.1"},
-        {"via": "1.1 proxy"},
+        pytest.param([], {}, id="on loopback"),
+        pytest.param([], {"x-forwarded-for": "192.0.2.1"}, id="through a proxy"),
+        pytest.param(["--sandbox", "--allowed-host", "mcp.example.com"], {"host": "mcp.example.com"}, id="by name"),
+        pytest.param(["--sandbox", "--allowed-host", "mcp.example.com"], {"host": "localhost"}, id="as localhost"),
     ],
 )
-def test_a_caller_who_comes_through_a_proxy_does_not_get_the_token_of_the_environment(header: dict[str, str]) -> None:
-    with serving("--transport", "http", "--sandbox", "--allowed-host", "mcp.example.com") as server:
+def test_a_token_that_is_not_shared_is_for_nobody(flags: list[str], header: dict[str, str]) -> None:
+    with serving("--transport", "http", *flags, ACEDATACLOUD_API_TOKEN="sandbox-operator") as server:
         answer = httpx2.post(f"{server.origin}/mcp", json=LOOKUP, headers={**JSON, **header})
 
     assert "No API token was sent with this request" in answer.text
+    assert "--share-token" in answer.text
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -272,11 +292,11 @@ async def test_elsewhere_a_caller_has_to_bring_a_token(served: Served, transport
         async with connect(server, transport) as client:
             result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
         async with httpx2.AsyncClient() as http:
-            named = await http.get(f"{server.origin}/health", headers={"host": "mcp.example.com"})
+            named = await http.get(f"{server.origin}/mcp", headers={"host": "mcp.example.com"})
 
     assert result.is_error
     assert text_of(result).startswith("No API token was sent with this request. Set the header `Authorization: Bearer`")
-    assert named.status_code == 200
+    assert named.status_code == 405
     assert served.sandbox.requests == []
 
 
@@ -286,34 +306,56 @@ def test_an_exposed_server_lets_in_the_hosts_and_origins_it_was_told() -> None:
     found = {}
     with serving("--transport", "http", *flags, HEADSHOTS_ALLOWED_HOSTS="a.example, b.example") as server:
         for host in ("mcp.example.com", "mcp.example.com:1", "other.example:8443", "other.example", "b.example"):
-            found[host] = httpx2.get(f"{server.origin}/health", headers={"host": host}).status_code
+            found[host] = httpx2.get(f"{server.origin}/mcp", headers={"host": host}).status_code
         for origin in ("https://app.example.com", "https://app.example.com:444", "https://mcp.example.com"):
             found[origin] = httpx2.get(f"{server.origin}/health", headers={"origin": origin}).status_code
 
     assert found == {
-        "mcp.example.com": 200,
-        "mcp.example.com:1": 200,
-        "other.example:8443": 200,
+        "mcp.example.com": 405,
+        "mcp.example.com:1": 405,
+        "other.example:8443": 405,
         "other.example": 421,
-        "b.example": 200,
+        "b.example": 405,
         "https://app.example.com": 200,
         "https://app.example.com:444": 403,
         "https://mcp.example.com": 403,
     }
 
 
-@pytest.mark.parametrize("header", ["Basic dXNlcjpwYXNz", "Bearer", "Bearer two words", "Bearer ä", "sandbox-token"])
-def test_what_is_no_bearer_token_is_not_passed_on(local: Server, header: str) -> None:
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Basic dXNlcjpwYXNz",
+        "Bearer",
+        "Bearer two words",
+        "Bearer ä",
+        "sandbox-token",
+        'Bearer "sandbox-token"',
+        "Bearer ${ACEDATACLOUD_API_TOKEN}",
+        "Bearer Bearer",
+        "",
+    ],
+)
+def test_what_is_not_a_bearer_token_is_not_passed_on_and_not_repeated(local: Server, header: str) -> None:
     headers = {**JSON, "authorization": header.encode()}
     answer = httpx2.post(f"{local.origin}/mcp", json=LOOKUP, headers=headers)  # type: ignore[arg-type]
 
-    assert "No API token was sent with this request" in answer.text
+    assert "is not an API token; it may be a placeholder that was never filled in" in answer.text
+    assert header == "Bearer Bearer" or not header[7:] or header[7:] not in answer.text
+
+
+@pytest.mark.parametrize("header", ["Bearer sandbox-t", "bearer  sandbox-t", "Bearer Bearer sandbox-t"])
+def test_a_bearer_token_may_be_announced_twice(served: Served, header: str) -> None:
+    with serving("--transport", "http", ACEDATACLOUD_API_BASE_URL=served.base_url) as server:
+        httpx2.post(f"{server.origin}/mcp", json=LOOKUP, headers={**JSON, "authorization": header})
+
+    assert [asked.headers["authorization"] for asked in served.sandbox.requests] == ["Bearer sandbox-t"]
 
 
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
-        (["--host", "0.0.0.0"], "headshots-mcp: --host 0.0.0.0 can be reached from elsewhere: say by --allowed-host"),
+        (["--host", "0.0.0.0"], "headshots-mcp: --host 0.0.0.0 can be reached from elsewhere: add --allowed-host"),
         (["--host", "::"], "headshots-mcp: --host :: can be reached from elsewhere"),
         (["--host", "nowhere.invalid"], "headshots-mcp: --host must be an IP address"),
         (["--host", ""], "headshots-mcp: --host must be an IP address"),
@@ -323,7 +365,7 @@ def test_what_is_no_bearer_token_is_not_passed_on(local: Server, header: str) ->
         ),
         (
             ["--port", "{used}"],
-            "headshots-mcp: cannot listen on 127.0.0.1 port {used}: another program listens there\n",
+            "headshots-mcp: cannot listen on 127.0.0.1 port {used}: port already in use\n",
         ),
         (["--port", "65536"], "headshots-mcp: argument --port: must be a number from 0 to 65535"),
         (["--port", "http"], "headshots-mcp: argument --port: must be a number from 0 to 65535"),
@@ -332,6 +374,10 @@ def test_what_is_no_bearer_token_is_not_passed_on(local: Server, header: str) ->
             "headshots-mcp: argument --allowed-host: must be a host name",
         ),
         (["--allowed-origin", "a.example"], "headshots-mcp: argument --allowed-origin: must be"),
+        (["--root-path", "headshots"], "headshots-mcp: argument --root-path: must be a path such as /headshots"),
+        (["--share-token"], "headshots-mcp: --share-token needs a token to share: set ACEDATACLOUD_API_TOKEN"),
+        (["--share-token", "--allowed-host", "a"], "headshots-mcp: --share-token lets everyone"),
+        (["--share-token", "--host", "0.0.0.0", "--allowed-host", "a"], "headshots-mcp: --share-token lets everyone"),
     ],
 )
 def test_where_it_cannot_serve_it_says_so_in_one_line(flags: list[str], line: str) -> None:
@@ -351,35 +397,14 @@ def test_where_it_cannot_serve_it_says_so_in_one_line(flags: list[str], line: st
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to another process")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_ends_within_seconds_and_without_a_word(number: signal.Signals) -> None:
-    """With an SSE stream open, an old and a new call under way, and an idle connection."""
-    with serving("--transport", "http", "--sandbox") as server, ExitStack() as stack:
-        host = f"host: 127.0.0.1:{server.port}"
-        for request in (
-            f"GET /health HTTP/1.1\r\n{host}\r\n\r\n".encode(),
-            f"GET /sse HTTP/1.1\r\n{host}\r\n\r\n".encode(),
-            tool_call(server.port, "get_headshot_task", {"id": "fault-silent"}, version=OLD),
-            tool_call(server.port, "get_headshot_task", {"id": "fault-silent"}, version=NEW),
-        ):
-            stack.enter_context(socket.create_connection(("127.0.0.1", server.port))).sendall(request)
-        await wait_until_asked(server)
-        server.process.send_signal(number)
-        server.process.wait(timeout=5)
-
-    assert server.process.returncode == -number
-    assert list(server.errors) == []
-
-
 async def wait_until_asked(server: Server) -> None:
     """Wait until calls sent before have reached their handlers: later ones are answered."""
-    async with connect(server, "new") as client:
+    async with connect(server, "new", "sandbox-later") as client:
         await client.call_tool("get_headshot_task", {"id": UNKNOWN})
 
 
 async def test_crowds_of_slow_idle_and_broken_connections_do_not_stop_others(local: Server) -> None:
-    _allow_many_connections()
+    allow_many_connections()
     with ExitStack() as stack:
         for number in range(3000):
             sock = stack.enter_context(socket.create_connection(("127.0.0.1", local.port), timeout=10))

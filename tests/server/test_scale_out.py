@@ -251,11 +251,11 @@ async def test_every_sse_session_stays_with_one_process(served: Served, team: Te
 async def test_behind_the_proxy_only_its_own_name_is_answered(team: Team) -> None:
     async with httpx2.AsyncClient(verify=team.trust) as http:
         found = [
-            (await http.get(f"{team.origin}/health", headers={"host": host})).status_code
+            (await http.get(f"{team.origin}/mcp", headers={"host": host})).status_code
             for host in (NAME, "evil.example.com")
         ]
 
-    assert found == [200, 421]
+    assert found == [405, 421]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that ends a process and its workers")

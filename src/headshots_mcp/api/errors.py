@@ -92,7 +92,13 @@ class TokenMissing(LookupFailed):
     )
     message_over_http: ClassVar[str] = (
         "No API token was sent with this request. Set the header `Authorization: Bearer` with your Ace Data Cloud "
-        f"token (get one at {TOKENS}) where your MCP client configures this server."
+        f"token (get one at {TOKENS}) where your MCP client configures this server; or, on your own machine only, "
+        "start the server with --share-token."
+    )
+    message_placeholder: ClassVar[str] = (
+        "What was sent in the Authorization header is not an API token; it may be a placeholder that was never filled "
+        "in. Set it to `Bearer`, a space and your Ace Data Cloud token, without quotes, where your MCP client "
+        "configures this server."
     )
 
 

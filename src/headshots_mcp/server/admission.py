@@ -11,27 +11,22 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.lowlevel import checkpoint
 from mcp_types import CallToolResult, TextContent
-from starlette.datastructures import Headers
 
+from headshots_mcp.server.bodies import Bodies
+from headshots_mcp.server.exchange import Exchange
 from headshots_mcp.server.places import Places, caller_of
-from headshots_mcp.server.refusals import refusal
+from headshots_mcp.server.refusals import BUSY, CallerGone, Refused, busy, shutting_down
 
 if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-    from starlette.responses import Response
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Enough for 1,000 ids of 128 characters, each written as two escapes of six bytes.
-MAX_BODY = 1536 * 1024
-BODY_SECONDS = 30.0
+    from headshots_mcp.server.shutdown import Shutdown
+
 # A call takes one place, and one more for each of so many bytes: the more ids, the more work.
 BYTES_PER_PLACE = 16 * 1024
 CALLS = 2048
 STREAMS = 2048
-# Bytes of bodies that are still arriving. One that is there at once, as most are, needs no room.
-ARRIVING_BYTES = 64 * 1024 * 1024
-RETRY_AFTER_SECONDS = 2
-BUSY = f"This server is handling too many lookups right now. Try again in {RETRY_AFTER_SECONDS} seconds."
 # Turns of the event loop within which it learns that a caller hung up before its call was read.
 TURNS = 4
 # Where a request's scope keeps the number of places its call takes.
@@ -41,67 +36,64 @@ _PLACES = "headshots_mcp.places"
 class Admission:
     """Reads a call's body and passes the call on, unless its caller has gone or there is no room for it.
 
-    A call in progress is cancelled as soon as its caller goes.
-
     Args:
         app: Takes the calls.
         calls: Has the places of calls in progress.
+        shutdown: Ends what is in progress.
     """
 
-    def __init__(self, app: ASGIApp, calls: Places) -> None:
+    def __init__(self, app: ASGIApp, calls: Places, shutdown: Shutdown) -> None:
         self._app = app
         self._calls = calls
+        self._shutdown = shutdown
+        self._bodies = Bodies()
         self._sse_messages = Places(CALLS)
         self._streams = Places(STREAMS)
-        self._arriving = Places(ARRIVING_BYTES)
+        self._turn = anyio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer why not."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["method"] == "POST":
-            body = await self._read(scope, receive)
-            if isinstance(body, bytes):
-                await self._serve(body, scope, receive, send)
-            elif body:
-                await body(scope, receive, send)
-        else:
-            with self._streams.hold(caller_of(scope)) as room:
-                await (self._app if room else busy())(scope, receive, send)
+            return
+        try:
+            if self._shutdown.begun:
+                raise shutting_down()
+            await (self._call if scope["method"] == "POST" else self._stream)(scope, receive, send)
+        except CallerGone:
+            pass
+        except Refused as refused:
+            await refused.response(scope, receive, send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes | Response | None:
-        """Read the body; gives a refusal if that cannot be done, None if the caller goes."""
-        declared = Headers(scope=scope).get("content-length", "")
-        size = int(declared) if declared.isdecimal() else MAX_BODY
-        if size > MAX_BODY:
-            return _too_large()
-        body = bytearray()
-        with anyio.move_on_after(BODY_SECONDS):
-            message = await receive()
-            with self._arriving.hold(caller_of(scope), size if message.get("more_body") else 0) as room:
-                if not room:
-                    return busy()
-                while message["type"] != "http.disconnect":
-                    body += message.get("body", b"")
-                    if len(body) > MAX_BODY:
-                        return _too_large()
-                    if not message.get("more_body"):
-                        return bytes(body)
-                    message = await receive()
-                return None
-        return refusal(408, "The request took too long to arrive.", connection="close")
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await self._bodies.read(scope, receive)
+        scope[_PLACES] = 1 + len(body) // BYTES_PER_PLACE
+        with self._shutdown.call():
+            await Exchange(receive, send, body).run(self._begin, scope, self._shutdown)
 
-    async def _serve(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        call = _Call(body, receive, send)
-        places = scope[_PLACES] = 1 + len(body) // BYTES_PER_PLACE
+    async def _begin(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Begin a call, unless its caller turns out to have gone."""
+        for _ in range(TURNS):
+            await checkpoint()
         calls = self._sse_messages if _is_of_sse(scope) else self._calls
-        async with anyio.create_task_group() as group:
-            group.start_soon(call.cancel_when_caller_goes, group.cancel_scope)
-            for _ in range(TURNS):
-                await checkpoint()
-            with calls.hold(caller_of(scope), places) as room:
-                await (self._app if room else busy())(scope, call.receive, call.send)
-            group.cancel_scope.cancel()
+        with calls.hold(caller_of(scope), scope[_PLACES]) as room:
+            if not room:
+                await busy().response(scope, receive, send)
+                return
+            if scope[_PLACES] > 1:
+                await self._wait_for_turn()
+            await self._app(scope, receive, send)
+
+    async def _wait_for_turn(self) -> None:
+        """Let one large body be parsed per turn of the event loop, so that others come in between."""
+        async with self._turn:
+            await checkpoint()
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._streams.hold(caller_of(scope)) as room:
+            if not room:
+                raise busy()
+            await Exchange(receive, send).run(self._app, scope, self._shutdown)
 
 
 class SseAdmission:
@@ -109,56 +101,23 @@ class SseAdmission:
 
     Args:
         calls: Has the places of calls in progress.
+        shutdown: Waits for calls in progress.
     """
 
-    def __init__(self, calls: Places) -> None:
+    def __init__(self, calls: Places, shutdown: Shutdown) -> None:
         self._calls = calls
+        self._shutdown = shutdown
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Let a message in, or answer in words that there is no room for it."""
         if not (ctx.request and _is_of_sse(ctx.request.scope)):
             return await call_next(ctx)
-        with self._calls.hold(caller_of(ctx.request.scope), ctx.request.scope[_PLACES]) as room:
+        with (
+            self._shutdown.call(),
+            self._calls.hold(caller_of(ctx.request.scope), ctx.request.scope[_PLACES]) as room,
+        ):
             return await call_next(ctx) if room else CallToolResult(content=[TextContent(text=BUSY)], is_error=True)
-
-
-class _Call:
-    """A call whose body has been read: the messages of its connection as the application gets them."""
-
-    def __init__(self, body: bytes, receive: Receive, send: Send) -> None:
-        self._unread = [body]
-        self._receive = receive
-        self._send = send
-        self._gone = anyio.Event()
-        self._answered = False
-
-    async def receive(self) -> Message:
-        if self._unread:
-            return {"type": "http.request", "body": self._unread.pop(), "more_body": False}
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Message) -> None:
-        self._answered = message["type"] == "http.response.body" and not message.get("more_body")
-        await self._send(message)
-
-    async def cancel_when_caller_goes(self, scope: anyio.CancelScope) -> None:
-        """Wait for the end of the connection; what the application does after its answer goes on."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._gone.set()
-        if not self._answered:
-            scope.cancel()
 
 
 def _is_of_sse(scope: Scope) -> bool:
     return str(scope["path"]).endswith("/messages/")
-
-
-def busy() -> Response:
-    """Refuse what there is no room for."""
-    return refusal(503, BUSY, retry_after=str(RETRY_AFTER_SECONDS))
-
-
-def _too_large() -> Response:
-    return refusal(413, "The request is too large: 1.5 MiB is enough for 1,000 task ids.")

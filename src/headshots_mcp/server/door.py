@@ -1,4 +1,4 @@
-"""Who may come in over HTTP: hosts, origins and methods are checked before anything else looks at a request."""
+"""Who may come in over HTTP: paths, hosts, origins and methods are checked before anything else looks at a request."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
 
+from headshots_mcp.server.refusals import refusal
 from headshots_mcp.settings import LOOPBACK
 
 if TYPE_CHECKING:
@@ -16,70 +16,69 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-_LEFT_BY_PROXIES = ("forwarded", "via", "x-forwarded-", "x-real-ip", "x-client-ip", "true-client-ip", "cf-")
+# Load balancers and orchestrators ask for these by whatever address they know; they give nothing away.
+_FOR_ANY_HOST = ("/", "/health")
+# Container names may have underscores.
+_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_JSON, _EVENTS = "application/json", "text/event-stream"
 
 
-class SharedToken:
-    """Gives a call from this very machine that brings no token the one of the settings."""
+class PathMiddleware:
+    """Brings a request's path into the form our routes have, under any prefix, with or without a slash at its end.
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    The prefix is the ASGI root path: where this application is mounted in another, or what a proxy strips. A proxy
+    may also name it in `X-Forwarded-Prefix`, or leave it in the path.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._header = (b"authorization", f"Bearer {token}".encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, with the token if it may have it."""
-        if scope["type"] == "http" and _is_local(scope):
-            scope = {**scope, "headers": [*scope["headers"], self._header]}
+        """Pass a request on, with its path and root path adapted."""
+        if scope["type"] == "http":
+            path, root = scope["path"], scope.get("root_path", "").rstrip("/")
+            while root and path.startswith(f"{root}/"):
+                path = path.removeprefix(root)
+            forwarded = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
+            if not root and _PREFIX.fullmatch(forwarded):
+                root = forwarded
+            path = path.rstrip("/")
+            path = {"": "/", "/messages": "/messages/"}.get(path, path)
+            scope = {**scope, "root_path": root, "path": root + path}
         await self._app(scope, receive, send)
 
 
-def _is_local(scope: Scope) -> bool:
-    """Tell whether a request without a token was meant for this machine and shows no trace of a proxy."""
-    headers = Headers(scope=scope)
-    match = _HOST.fullmatch(headers.get("host", "").lower())
-    return (
-        "authorization" not in headers
-        and scope["http_version"] != "1.0"
-        and match is not None
-        and match[1] in LOOPBACK
-        and not any(name.startswith(_LEFT_BY_PROXIES) for name in headers)
-    )
+def route_of(scope: Scope) -> str:
+    """Give the path without the prefix before it."""
+    return str(scope["path"]).removeprefix(scope["root_path"])
 
 
 class HostOriginMiddleware:
-    """Lets a request in only if it names a host of ours, comes from no foreign page, and fits its path.
+    """Lets a request in only if it names a host of ours and comes from no foreign web page.
 
     The SDK checks hosts by prefix and only on loopback (`127.0.0.1:1@evil` passes); here names are compared
-    whole, on every path and every bind.
+    whole, on every bind.
     """
 
-    def __init__(
-        self, app: ASGIApp, methods: Mapping[str, str], hosts: tuple[str, ...], origins: tuple[str, ...]
-    ) -> None:
+    def __init__(self, app: ASGIApp, hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
         self._app = app
-        self._methods = methods
         self._hosts = {*LOOPBACK, *hosts}
         self._origins = set(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer what is wrong with it."""
-        refused = self._refuse(scope) if scope["type"] == "http" else None
+        refused = self._refuse(route_of(scope), Headers(scope=scope)) if scope["type"] == "http" else None
         await (refused or self._app)(scope, receive, send)
 
-    def _refuse(self, scope: Scope) -> Response | None:
-        headers = Headers(scope=scope)
-        if not self._is_ours(headers.getlist("host")):
-            return PlainTextResponse("This server does not answer to that host name.", 421)
-        if not all(map(self._is_welcome, headers.getlist("origin"))):
-            return PlainTextResponse("Pages of that origin may not use this server.", 403)
-        method = self._methods.get(scope["path"])
-        if scope["method"] not in (method, "OPTIONS") and not (method == "GET" and scope["method"] == "HEAD"):
-            if method is None:
-                return PlainTextResponse("Not found.", 404)
-            return PlainTextResponse("Method not allowed.", 405, {"allow": method})
-        if scope["method"] == "POST" and _media_type(headers) != "application/json":
-            return PlainTextResponse("Send application/json.", 415)
+    def _refuse(self, route: str, headers: Headers) -> Response | None:
+        if route not in _FOR_ANY_HOST and not self._is_ours(headers.getlist("host")):
+            return refusal(421, "This host name is not allowed here: start the server with --allowed-host NAME.")
+        origins = headers.getlist("origin")
+        if not all(map(self._is_welcome, origins)):
+            return refusal(403, "Pages of this origin are not allowed here: start the server with --allowed-origin.")
+        if route == "/sse" and not origins and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return refusal(403, "Pages of other sites are not allowed here.")
         return None
 
     def _is_ours(self, hosts: list[str]) -> bool:
@@ -93,8 +92,46 @@ class HostOriginMiddleware:
         scheme, _, host = origin.partition("://")
         match = _HOST.fullmatch(host)
         local = scheme in ("http", "https") and match is not None and match[1] in LOOPBACK
-        return local or origin in self._origins
+        return local or origin.lower() in self._origins
 
 
-def _media_type(headers: Headers) -> str:
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
+class MethodMiddleware:
+    """Refuses what does not fit its path: the path itself, the method, the type of the body, the types of the answer.
+
+    Args:
+        app: Takes the rest.
+        methods: The one method of each path.
+    """
+
+    def __init__(self, app: ASGIApp, methods: Mapping[str, str]) -> None:
+        self._app = app
+        self._methods = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer what is wrong with it."""
+        refused = self._refuse(scope) if scope["type"] == "http" else None
+        await (refused or self._app)(scope, receive, send)
+
+    def _refuse(self, scope: Scope) -> Response | None:
+        method = self._methods.get(route_of(scope))
+        if method is None:
+            return refusal(404, "Not found.")
+        if scope["method"] != method and (scope["method"], method) != ("HEAD", "GET"):
+            return refusal(405, "Method not allowed.", allow=method)
+        if method == "POST" and _media_type(Headers(scope=scope).get("content-type", "")) != _JSON:
+            return refusal(415, "Send application/json.")
+        return None
+
+
+def accepted_types(scope: Scope) -> tuple[bool, bool]:
+    """Tell whether a client takes JSON, and whether it takes an event stream; one that says nothing takes both."""
+    given = ",".join(Headers(scope=scope).getlist("accept")) or "*/*"
+    types = {_media_type(each) for each in given.split(",")}
+    return (
+        not types.isdisjoint({"*/*", "application/*", _JSON}),
+        not types.isdisjoint({"*/*", "text/*", _EVENTS}),
+    )
+
+
+def _media_type(header: str) -> str:
+    return header.partition(";")[0].strip().lower()

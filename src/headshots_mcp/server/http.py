@@ -1,43 +1,45 @@
-"""The HTTP application: /mcp, /sse and /health, who may reach them, and with whose token a call is made."""
+"""The HTTP application: its paths, and what a request passes through before it reaches one."""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 import anyio
-from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Mount, Route
 
-from headshots_mcp import __version__
+from headshots_mcp import NAME, __version__
 from headshots_mcp.api.client import HeadshotsClient
-from headshots_mcp.api.errors import TokenMissing
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.lookup.reader import Reader
 from headshots_mcp.server.admission import CALLS, Admission, SseAdmission
-from headshots_mcp.server.door import HostOriginMiddleware, SharedToken
+from headshots_mcp.server.connections import set_up_uvicorn
+from headshots_mcp.server.door import HostOriginMiddleware, MethodMiddleware, PathMiddleware
+from headshots_mcp.server.lifetime import Lifetime, LifetimeMiddleware
 from headshots_mcp.server.places import Places
-from headshots_mcp.server.sdk import SingleResponse
+from headshots_mcp.server.sdk_http import SingleResponse, SseApp, StreamableApp, end_streams, keep_streams_at_signals
+from headshots_mcp.server.shutdown import Shutdown
+from headshots_mcp.server.tokens import SharedToken, token_of
 from headshots_mcp.server.tools import create_server
-from headshots_mcp.settings import Settings, bearer_token
+from headshots_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-_NO_CHECKS_OF_THE_SDK = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+WEBSITE = "https://github.com/headshots-mcp/headshots-mcp"
 
 
 def create_app() -> Starlette:
     """Make the application from the environment, for `uvicorn --factory headshots_mcp.server.http:create_app`.
 
-    Where it is bound is not known here, so every caller has to bring a token.
+    Every caller has to bring a token.
 
     Raises:
         SettingsRefused: If a setting cannot work.
@@ -48,68 +50,81 @@ def create_app() -> Starlette:
 
 
 def application(
-    settings: Settings, *, transport: Literal["http", "sse"] = "http", loopback: str | None = None
+    settings: Settings,
+    *,
+    transport: Literal["http", "sse"] = "http",
+    address: str | None = None,
+    shared_token: str | None = None,
 ) -> Starlette:
     """Make the application; it opens the one upstream client with its lifespan and closes it again.
 
     Args:
         settings: How to reach the API, and which hosts and origins are let in besides those of this machine.
         transport: "http" for /mcp with /sse beside it, "sse" for the latter alone.
-        loopback: The address it is bound to, if that is of this machine alone: unless other hosts are let in
-            too, a caller without a token uses that of the settings.
+        address: By which it may be called besides, as in a URL.
+        shared_token: What a caller without a token uses.
     """
     client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
     reader = Reader(client, timeout=settings.timeout)
-    server = create_server(reader, _token_of_the_caller, image_hosts=settings.image_hosts)
-    calls = Places(CALLS)
-    server.middleware.append(SseAdmission(calls))
-    routes = server.sse_app(transport_security=_NO_CHECKS_OF_THE_SDK).routes
-    methods = {"/health": "GET", "/sse": "GET", "/messages/": "POST"}
-    if transport == "http":
-        methods["/mcp"] = "POST"
-        streamable = server.streamable_http_app(stateless_http=True, transport_security=_NO_CHECKS_OF_THE_SDK)
-        routes = [*streamable.routes, *routes]
+    server = create_server(reader, token_of, image_hosts=settings.image_hosts)
+    calls, shutdown = Places(CALLS), Shutdown(end_streams)
+    server.middleware.append(SseAdmission(calls, shutdown))
+    streamable = StreamableApp(server) if transport == "http" else None
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with client, anyio.create_task_group() as group:
+    async def opened() -> AsyncIterator[None]:
+        set_up_uvicorn()
+        keep_streams_at_signals()
+        async with (
+            client,
+            streamable.running() if streamable else nullcontext(),
+            anyio.create_task_group() as group,
+            shutdown.watching(),
+        ):
             group.start_soon(client.warm_up)
-            if transport == "sse":
-                yield
-            else:
-                async with server.session_manager.run():
-                    yield
+            yield
 
-    shared = settings.token if loopback and not settings.allowed_hosts else None
-    hosts = (*settings.allowed_hosts, *([loopback] if loopback else []))
+    lifetime = Lifetime(opened)
     return Starlette(
-        routes=[Route("/health", _health), *routes],
+        routes=[
+            Route("/", _welcome),
+            Route("/health", _health),
+            *([Route("/mcp", streamable)] if streamable else []),
+            Mount("", SseApp(server)),
+        ],
         middleware=[
-            Middleware(HostOriginMiddleware, methods=methods, hosts=hosts, origins=settings.allowed_origins),
-            # Whoever passed the gate may also read the answer.
+            Middleware(PathMiddleware),
+            Middleware(
+                HostOriginMiddleware,
+                hosts=(*settings.allowed_hosts, *([address] if address else [])),
+                origins=settings.allowed_origins,
+            ),
+            # Whoever was let in may also read the answer, whatever it is.
             Middleware(
                 CORSMiddleware,
                 allow_origin_regex=".*",
-                allow_methods=["GET", "POST"],
+                allow_methods=["GET", "POST", "DELETE"],
                 allow_headers=["*"],
-                expose_headers=["mcp-session-id"],
+                allow_private_network=True,
+                expose_headers=["mcp-session-id", "retry-after"],
             ),
-            *([Middleware(SharedToken, token=shared)] if shared else []),
-            Middleware(Admission, calls=calls),
+            Middleware(MethodMiddleware, methods=_METHODS if streamable else _METHODS_OF_SSE),
+            Middleware(LifetimeMiddleware, lifetime=lifetime),
+            *([Middleware(SharedToken, token=shared_token)] if shared_token else []),
+            Middleware(Admission, calls=calls, shutdown=shutdown),
             Middleware(SingleResponse),
         ],
-        lifespan=lifespan,
+        lifespan=lifetime.lifespan,
     )
+
+
+_METHODS_OF_SSE = {"/": "GET", "/health": "GET", "/sse": "GET", "/messages/": "POST"}
+_METHODS = {**_METHODS_OF_SSE, "/mcp": "POST"}
+
+
+async def _welcome(_request: Request) -> Response:
+    return PlainTextResponse(f"{NAME}: an MCP server that looks up AI headshot tasks of Ace Data Cloud.\n{WEBSITE}\n")
 
 
 async def _health(_request: Request) -> Response:
     return JSONResponse({"status": "ok", "version": __version__})
-
-
-def _token_of_the_caller(headers: Mapping[str, str] | None) -> str:
-    """Take the token of the very request that carries the call."""
-    given = (headers or {}).get("authorization", "")
-    token = bearer_token(given) if given[:7].lower() == "bearer " else None
-    if token is None:
-        raise TokenMissing(TokenMissing.message_over_http)
-    return token

@@ -1,4 +1,4 @@
-"""Listens for HTTP: the socket, the number of open files, and uvicorn around the application of `http.py`."""
+"""Listens for HTTP: the socket, and uvicorn around the application of `http.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import ipaddress
 import socket
 import sys
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from headshots_mcp import NAME, __version__
@@ -16,47 +16,76 @@ from headshots_mcp.settings import SettingsRefused
 if TYPE_CHECKING:
     from headshots_mcp.settings import Settings
 
-KEEPALIVE = 75
-GRACE = 3
-MAX_OPEN_FILES = 65_536
+SHARED = "Everyone who can reach this port uses the token in ACEDATACLOUD_API_TOKEN (--share-token)."
 
 
-def serve_http(settings: Settings, *, transport: Literal["sse", "http"], host: str, port: int) -> None:
+@dataclass(frozen=True)
+class Listening:
+    """How and where to serve, as flags say it.
+
+    Args:
+        transport: "http" for Streamable HTTP with SSE beside it, "sse" for the latter alone.
+        host: The IP address to listen on, or localhost.
+        port: The port, 0 for any that is free.
+        root_path: What a proxy has before the paths of this server, as in /headshots.
+        share_token: Whether callers without a token use that of the settings.
+        sandbox: Whether that token is the sandbox's, which is no secret: it is shared where it may be.
+    """
+
+    transport: Literal["sse", "http"]
+    host: str
+    port: int
+    root_path: str = ""
+    share_token: bool = False
+    sandbox: bool = False
+
+
+def serve_http(settings: Settings, flags: Listening) -> None:
     """Serve whoever calls, over HTTP, until this process is told to end.
 
     Raises:
         SettingsRefused: If it cannot listen there, or may not.
     """
-    address = _address(host)
-    if not address.is_loopback and not settings.allowed_hosts:
-        raise SettingsRefused(
-            f"--host {host} can be reached from elsewhere: say by --allowed-host under which name, "
-            "as in --allowed-host mcp.example.com"
-        )
-    _allow_many_connections()
-    with _listen(address, port) as listener:
+    address = _address(flags.host)
+    is_private = address.is_loopback and not settings.allowed_hosts
+    _check_who_comes(settings, flags, is_loopback=address.is_loopback)
+    with _listen(address, flags.port) as listener:
         name = f"[{address}]" if address.version == 6 else str(address)
         with garbage_collection_held():
             import uvicorn  # noqa: PLC0415 -- stdio does not need these, and a refusal need not wait for them
 
             from headshots_mcp.server.http import application  # noqa: PLC0415
 
-            app = application(settings, transport=transport, loopback=name if address.is_loopback else None)
+            app = application(
+                settings,
+                transport=flags.transport,
+                address=name if address.is_loopback else None,
+                shared_token=settings.token if flags.share_token or (flags.sandbox and is_private) else None,
+            )
         called = name if address.is_loopback else settings.allowed_hosts[0].partition(":")[0]
-        origin = f"http://{called}:{listener.getsockname()[1]}"
-        older = f"{origin}/sse" if transport == "sse" else f"{origin}/mcp, and for older clients {origin}/sse"
-        print(f"{NAME} {__version__} serves {older}", file=sys.stderr, flush=True)  # noqa: T201
+        base = f"http://{called}:{listener.getsockname()[1]}{flags.root_path}"
+        older = f"{base}/sse" if flags.transport == "sse" else f"{base}/mcp, and for older clients {base}/sse"
+        said = f"{NAME} {__version__} serves {older}"
+        print(f"{said}\n{SHARED}" if flags.share_token else said, file=sys.stderr, flush=True)  # noqa: T201
         config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ws="none",
-            timeout_keep_alive=KEEPALIVE,
-            timeout_graceful_shutdown=GRACE,
+            app, log_config=None, access_log=False, proxy_headers=False, ws="none", root_path=flags.root_path
         )
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _check_who_comes(settings: Settings, flags: Listening, *, is_loopback: bool) -> None:
+    if not is_loopback and not settings.allowed_hosts:
+        raise SettingsRefused(
+            f"--host {flags.host} can be reached from elsewhere: add --allowed-host NAME with the host name clients "
+            "use, as in --allowed-host mcp.example.com"
+        )
+    if flags.share_token and (settings.allowed_hosts or not is_loopback):
+        raise SettingsRefused(
+            "--share-token lets everyone who can reach the port use your token, so it cannot be combined with "
+            "--allowed-host, nor with a --host other than a loopback address"
+        )
+    if flags.share_token and not settings.token:
+        raise SettingsRefused("--share-token needs a token to share: set ACEDATACLOUD_API_TOKEN")
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -79,22 +108,7 @@ def _listen(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -
 
 
 _CANNOT_LISTEN = {
-    errno.EACCES: "the system does not let this user have that port",
-    errno.EADDRINUSE: "another program listens there",
+    errno.EACCES: "permission denied",
+    errno.EADDRINUSE: "port already in use",
     errno.EADDRNOTAVAIL: "this machine does not have that address",
 }
-
-
-def _allow_many_connections() -> None:
-    """Raise the number of open files to what the system allows, so that idle connections do not use it up."""
-    if sys.platform == "win32":  # it has no such limit
-        return
-    import resource  # noqa: PLC0415 -- not on Windows
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS calls the limit infinite and refuses more than its kernel's own, which is 10,240 or more.
-    for wanted in (MAX_OPEN_FILES, 10_240):
-        limit = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, limit), hard))
-            return

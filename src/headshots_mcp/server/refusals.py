@@ -5,8 +5,33 @@ from __future__ import annotations
 from mcp_types import INVALID_REQUEST
 from starlette.responses import JSONResponse
 
+RETRY_AFTER_SECONDS = 2
+BUSY = f"This server is handling too many lookups right now. Try again in {RETRY_AFTER_SECONDS} seconds."
+
+
+class Refused(Exception):
+    """A request that goes no further."""
+
+    def __init__(self, status: int, sentence: str, **headers: str) -> None:
+        super().__init__(sentence)
+        self.response = refusal(status, sentence, **headers)
+
+
+class CallerGone(Exception):
+    """Nobody is there any more to be answered."""
+
 
 def refusal(status: int, sentence: str, **headers: str) -> JSONResponse:
     """Answer with one sentence; without the id of the call, which nobody has read yet."""
     body = {"jsonrpc": "2.0", "id": None, "error": {"code": INVALID_REQUEST, "message": sentence}}
     return JSONResponse(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def busy() -> Refused:
+    """Refuse what there is no room for."""
+    return Refused(503, BUSY, retry_after=str(RETRY_AFTER_SECONDS))
+
+
+def shutting_down() -> Refused:
+    """Refuse what comes after the end has begun."""
+    return Refused(503, "This server is shutting down. Try again.", retry_after="1", connection="close")

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver.context import Context as AnyContext
     from mcp.shared._stream_protocols import ReadStream, WriteStream
     from mcp.shared.message import SessionMessage
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from typing_extensions import Self
 
 
@@ -103,26 +102,3 @@ class RequestTool(Tool):
             if isinstance(cause, LookupFailed):
                 raise ToolError(str(cause)) from cause
             raise
-
-
-class SingleResponse:
-    """Ends a response where the SDK begins a second one, which it does when an SSE stream was cut short."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and its first response back."""
-        started = ended = False
-
-        async def send_first(message: Message) -> None:
-            nonlocal started, ended
-            if ended:
-                return
-            if message["type"] == "http.response.start" and started:
-                message = {"type": "http.response.body", "body": b""}
-            started = True
-            ended = message["type"] == "http.response.body" and not message.get("more_body")
-            await send(message)
-
-        await self._app(scope, receive, send_first)

@@ -1,0 +1,104 @@
+"""Connections of the uvicorn that serves us: how many there may be, and how long one may take for a request."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from headshots_mcp.server.shutdown import GRACE_SECONDS
+
+if TYPE_CHECKING:
+    import asyncio
+
+    import uvicorn
+
+KEEPALIVE_SECONDS = 75
+# A connection without a request in progress has so long to bring one whole head, and as long again to be noticed.
+HEAD_SECONDS = 20.0
+MAX_OPEN_FILES = 65_536
+# Files that are kept for connections to the API.
+RESERVED_FILES = 256
+_UVICORNS_KEEPALIVE_SECONDS = 5
+
+
+def set_up_uvicorn() -> None:
+    """Set up the uvicorn that runs this process, whoever started it: `headshots-mcp` itself or `uvicorn --factory`.
+
+    What its own flags say, stays.
+    """
+    gc.freeze()  # what has been loaded stays, so there is never any garbage to look for in it
+    files = allow_many_connections()
+    server = _running_uvicorn()
+    if server is None:
+        return
+    config = server.config
+    if config.timeout_keep_alive == _UVICORNS_KEEPALIVE_SECONDS:
+        config.timeout_keep_alive = KEEPALIVE_SECONDS
+    if config.timeout_graceful_shutdown is None:
+        config.timeout_graceful_shutdown = int(GRACE_SECONDS) + 1
+    config.encoded_headers = [header for header in config.encoded_headers if header != (b"server", b"uvicorn")]
+    config.http_protocol_class = _guarded(config.http_protocol_class, max(files - RESERVED_FILES, files // 2))
+
+
+def _running_uvicorn() -> uvicorn.Server | None:
+    """Find the server by the handler of signals that it has set."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    found = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return found if hasattr(found, "server_state") else None
+
+
+def allow_many_connections() -> int:
+    """Raise the number of open files to what the system allows, so that idle connections do not use it up.
+
+    Returns:
+        The number.
+    """
+    if sys.platform == "win32":  # it has no such limit
+        return MAX_OPEN_FILES
+    import resource  # noqa: PLC0415 -- not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS calls the limit infinite and refuses more than its kernel's own, which is 10,240 or more.
+    for wanted in (MAX_OPEN_FILES, 10_240):
+        limit = max(soft, wanted if hard == resource.RLIM_INFINITY else min(hard, wanted))
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            return limit
+    return soft
+
+
+def _guarded(protocol: Any, most: int) -> Any:
+    """Make of uvicorn's protocol one that closes what is too many, or too slow."""
+
+    class Guarded(protocol):  # type: ignore[misc]
+        _was_waiting = False
+        _check: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > most:
+                transport.abort()
+            else:
+                self._look_after()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self._check:
+                self._check.cancel()
+            super().connection_lost(exc)
+
+        def _look_after(self) -> None:
+            """Close a connection on which a request's head does not come, or what was sent is not fetched."""
+            # uvicorn itself times connections that wait for the first byte of a further request.
+            waiting = self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete)
+            if self.transport.is_closing() or (waiting and self._was_waiting):
+                self.transport.abort()
+                return
+            self._was_waiting = waiting
+            self._check = self.loop.call_later(HEAD_SECONDS, self._look_after)
+
+    return Guarded

@@ -1,0 +1,108 @@
+"""The HTTP transports of the MCP SDK, with what hosts need and the SDK does not do by itself."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.transport_security import TransportSecuritySettings
+from sse_starlette.sse import AppStatus
+
+from headshots_mcp.server.door import accepted_types
+from headshots_mcp.server.places import caller_of
+from headshots_mcp.server.refusals import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mcp.server.mcpserver import MCPServer
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# door.py checks hosts and origins, and more strictly.
+_NO_CHECKS = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+
+
+def keep_streams_at_signals() -> None:
+    """Keep sse_starlette from cutting all streams at the first signal; shutdown.py ends ours in order."""
+    AppStatus.enable_automatic_graceful_drain = False
+
+
+def end_streams() -> None:
+    """Let sse_starlette end the streams of other applications in this process."""
+    AppStatus.should_exit = True
+
+
+class StreamableApp:
+    """Streamable HTTP: answers with an event stream, or with JSON to clients that accept nothing else.
+
+    The SDK refuses clients that do not name both types.
+    """
+
+    def __init__(self, server: MCPServer[Any]) -> None:
+        self._with_events = _manager(server, json_response=False)
+        self._json_only = _manager(server, json_response=True)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve until the block is left."""
+        async with self._with_events.run(), self._json_only.run():
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a call."""
+        takes_json, takes_events = accepted_types(scope)
+        if not (takes_json or takes_events):
+            await refusal(406, "Accept application/json and text/event-stream.")(scope, receive, send)
+            return
+        headers = [(name, value) for name, value in scope["headers"] if name != b"accept"]
+        headers.append((b"accept", b"application/json, text/event-stream"))
+        manager = self._with_events if takes_events else self._json_only
+        await manager.handle_request({**scope, "headers": headers}, receive, send)
+
+
+def _manager(server: MCPServer[Any], *, json_response: bool) -> StreamableHTTPSessionManager:
+    server.streamable_http_app(stateless_http=True, json_response=json_response, transport_security=_NO_CHECKS)
+    return server.session_manager
+
+
+class SseApp:
+    """The older SSE transport, each of whose sessions belongs to the token that opened it.
+
+    The SDK binds sessions to users it knows from OAuth; here a user is the digest of a token.
+    """
+
+    def __init__(self, server: MCPServer[Any]) -> None:
+        self._app = server.sse_app(transport_security=_NO_CHECKS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open a session, or take a message for one."""
+        if any(name == b"authorization" for name, _ in scope["headers"]):
+            owner = AccessToken(token="", client_id=caller_of(scope).hex(), scopes=[])
+            scope = {**scope, "user": AuthenticatedUser(owner)}
+        await self._app(scope, receive, send)
+
+
+class SingleResponse:
+    """Ends a response where the SDK begins a second one, which it does when an SSE stream was cut short."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its first response back."""
+        started = ended = False
+
+        async def send_first(message: Message) -> None:
+            nonlocal started, ended
+            if ended:
+                return
+            if message["type"] == "http.response.start" and started:
+                message = {"type": "http.response.body", "body": b""}
+            started = True
+            ended = message["type"] == "http.response.body" and not message.get("more_body")
+            await send(message)
+
+        await self._app(scope, receive, send_first)

@@ -1,0 +1,114 @@
+"""Ends serving in order: calls in progress get time to be answered, idle streams end, and nothing new begins."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from types import FrameType
+
+GRACE_SECONDS = 3.0
+# Between the answer to a call and the end of the stream by which that answer is sent.
+SENDING_SECONDS = 0.2
+
+
+class Shutdown:
+    """Learns when the process is told to end, and then ends what is in progress.
+
+    Servers such as uvicorn tell an application only after all connections are closed.
+
+    Args:
+        finally_: Called last.
+    """
+
+    def __init__(self, finally_: Callable[[], object]) -> None:
+        self.begun = False
+        self._finally = finally_
+        self._begin = anyio.Event()
+        self._idle = anyio.Event()
+        self._calls = 0
+        self._scopes = set[anyio.CancelScope]()
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Watch for signals until the block is left."""
+        loop = asyncio.get_running_loop()
+        with _noticing_signals(lambda: loop.call_soon_threadsafe(self.begin)):
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._finish)
+                yield
+                group.cancel_scope.cancel()
+
+    def begin(self) -> None:
+        """Begin to end."""
+        self.begun = True
+        self._begin.set()
+        self._note_if_idle()
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Be waited for, until the block is left."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            self._note_if_idle()
+
+    @contextmanager
+    def ends(self, scope: anyio.CancelScope) -> Iterator[None]:
+        """Cancel the scope once all calls are answered or their time is up, unless the block is left before."""
+        self._scopes.add(scope)
+        try:
+            yield
+        finally:
+            self._scopes.discard(scope)
+
+    def _note_if_idle(self) -> None:
+        if self.begun and not self._calls:
+            self._idle.set()
+
+    async def _finish(self) -> None:
+        await self._begin.wait()
+        with anyio.move_on_after(GRACE_SECONDS):
+            await self._idle.wait()
+            await anyio.sleep(SENDING_SECONDS)
+        for scope in list(self._scopes):
+            scope.cancel()
+        self._finally()
+
+
+@contextmanager
+def _noticing_signals(notice: Callable[[], object]) -> Iterator[None]:
+    """Notice the signals that end a process, and leave them to whoever handled them before."""
+    with ExitStack() as stack:
+        # Elsewhere Python takes no signals.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before = signal.getsignal(number)
+                if callable(before):
+                    stack.enter_context(_noticing(number, before, notice))
+        yield
+
+
+@contextmanager
+def _noticing(
+    number: signal.Signals, before: Callable[[int, FrameType | None], object], notice: Callable[[], object]
+) -> Iterator[None]:
+    def handle(received: int, frame: FrameType | None) -> None:
+        notice()
+        before(received, frame)
+
+    signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        if signal.getsignal(number) is handle:
+            signal.signal(number, before)

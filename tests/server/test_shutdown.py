@@ -1,0 +1,126 @@
+"""Told to end, with calls in progress: they are answered, nothing new begins, and the process is gone in seconds."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import httpx2
+import pytest
+from mcp import MCPError
+
+from tests.conftest import text_of
+from tests.server.test_http import TRANSPORTS, connect
+from tests.server.test_scale_out import Held, until
+from tests.server.test_stdio import COMMAND
+from tests.servers import NEW, OLD, serving, tool_call
+
+if TYPE_CHECKING:
+    from tests.conftest import Served
+    from tests.servers import Server
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to another process")
+
+COMMANDS = {
+    "our command": [*COMMAND, "--transport", "http", "--port", "0"],
+    "uvicorn without flags": [
+        *(sys.executable, "-m", "uvicorn", "--factory", "headshots_mcp.server.http:create_app"),
+        *("--port", "0"),
+    ],
+}
+LISTENING = r"(?:running on|serves) (http://\S+?:\d+)"
+
+
+def is_refused(server: Server) -> bool:
+    try:
+        return httpx2.get(f"{server.origin}/health").status_code == 503
+    except httpx2.TransportError:
+        return True
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_calls_in_progress_are_answered_and_new_ones_refused(
+    served: Served, transport: str, command: str
+) -> None:
+    gate = threading.Event()
+    answers = []
+    served.sandbox.script("held", [Held(gate)])
+    settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url}
+    with serving(command=COMMANDS[command], listening=LISTENING, **settings) as server:
+
+        async def call() -> None:
+            async with connect(server, transport, "sandbox-caller") as client:
+                await client.list_tools()  # or it would ask for them afterwards
+                answers.append(await client.call_tool("get_headshot_task", {"id": "held"}))
+                await anyio.sleep_forever()
+
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(call)
+                await until(lambda: len(served.bodies) == 1)
+                server.process.send_signal(signal.SIGTERM)
+                await until(lambda: is_refused(server))
+                gate.set()
+                await until(lambda: len(answers) == 1)
+                group.cancel_scope.cancel()
+        assert await anyio.to_thread.run_sync(server.process.wait, 5) == -signal.SIGTERM
+
+    assert text_of(answers[0]).startswith("held not_found")
+    assert "Traceback" not in "".join(server.errors)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_an_idle_stream_ends_at_once(command: str, served: Served) -> None:
+    settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url}
+    with serving(command=COMMANDS[command], listening=LISTENING, **settings) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=2) as stream:
+            stream.sendall(b"GET /sse HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+            while b"session_id=" not in stream.recv(4096):
+                pass
+            server.process.send_signal(signal.SIGTERM)
+            rest = b""
+            while received := stream.recv(4096):
+                rest += received
+        assert server.process.wait(2) == -signal.SIGTERM
+
+    assert rest.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_what_never_ends_is_cut_short_in_time_and_without_a_word(
+    command: str, number: signal.Signals, served: Served
+) -> None:
+    """With calls in progress over all transports, an idle stream and an idle connection."""
+    settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url}
+    silent = {"id": "fault-silent"}
+    with serving(command=COMMANDS[command], listening=LISTENING, **settings) as server, ExitStack() as stack:
+        for request in (
+            b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
+            b"GET /sse HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
+            tool_call(server.port, "get_headshot_task", silent, version=OLD, authorization="Bearer sandbox-1"),
+            tool_call(server.port, "get_headshot_task", silent, version=NEW, authorization="Bearer sandbox-2"),
+        ):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port))).sendall(request)
+        async with anyio.create_task_group() as group:
+
+            async def call_over_sse() -> None:
+                async with connect(server, "sse", "sandbox-3") as client:
+                    with suppress(MCPError):
+                        await client.call_tool("get_headshot_task", silent)
+                    await anyio.sleep_forever()
+
+            group.start_soon(call_over_sse)
+            await until(lambda: len(served.bodies) == 3)
+            server.process.send_signal(number)
+            await anyio.to_thread.run_sync(server.process.wait, 5)
+            group.cancel_scope.cancel()
+
+    assert [line for line in server.errors if not line.startswith("INFO")] == []
