@@ -52,9 +52,14 @@ def record(task_id: str, template: str) -> dict[str, object]:
         pytest.param(response(record("t", "of somebody else"))[:40], id="half a response"),
     ],
 )
-async def test_what_is_left_over_on_a_connection_is_nobodys_answer(certificate: Path | None, surplus: bytes) -> None:
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one go", "in two"])
+async def test_what_is_left_over_on_a_connection_is_nobodys_answer(
+    certificate: Path | None, surplus: bytes, at_once: bool
+) -> None:
     async def answer(asked: Asked, client: ByteStream) -> None:
-        await client.send(response(record("t", asked.token)) + surplus)
+        answer = response(record("t", asked.token))
+        for part in [answer + surplus] if at_once else [answer, surplus]:
+            await client.send(part)
 
     async with raw_api(answer, certificate) as base_url, HeadshotsClient(base_url) as client:
         answers = [await client.retrieve(RetrieveTask(id="t"), token) for token in ("first", "second", "first")]

@@ -66,15 +66,17 @@ async def look(answers: Iterable[Response], *, within: float = 20.0) -> tuple[Lo
     return failure, [time - begun for time in times], anyio.current_time() - begun
 
 
-@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
-async def test_a_fault_that_passes_is_waited_out(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "pause"), [(408, 0.2), (409, 0.2), (429, 1), (500, 0.2), (502, 0.2), (503, 0.2), (504, 0.2)]
+)
+async def test_a_fault_that_passes_is_waited_out(status: int, pause: float) -> None:
     failure, times, _ = await look([error_answer(status), error_answer(status)])
 
     first, second, third = times
     assert failure is None
     assert first == 0
-    assert 0.2 <= second <= 0.5
-    assert 0.4 <= third - second <= 0.7
+    assert pause <= second <= pause + 0.3
+    assert 2 * pause <= third - second <= 2 * pause + 0.3
 
 
 async def test_a_fault_that_stays_is_given_up_after_four_attempts_and_three_seconds() -> None:
@@ -120,7 +122,7 @@ async def test_retry_after_that_says_nothing_is_an_ordinary_pause(header: str) -
     failure, times, _ = await look([JSONResponse({}, 429, {"retry-after": header})])
 
     assert failure is None
-    assert times[1] <= 0.5
+    assert 1 <= times[1] <= 1.3
 
 
 async def test_retry_after_that_does_not_fit_is_passed_on_at_once() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from headshots_mcp.api.errors import LookupFailed, ServerBusy, Transient
+from headshots_mcp.api.errors import LookupFailed, RateLimited, ServerBusy, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FIRST_PAUSE_SECONDS = 0.2
+# More than one look a second brings a rate limit by itself (docs/api.md, "Pace").
+_FIRST_PAUSE_AFTER_RATE_LIMIT_SECONDS = 1.0
 _JITTER_SECONDS = 0.25
 
 _log = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ async def retrying(attempts: int, call: Callable[[], Awaitable[T]]) -> T:
             if failures and anyio.current_time() >= deadline:
                 raise _most_telling(failures) from None
             raise
-        pause = failures[-1].retry_after or _backoff(len(failures))
+        pause = failures[-1].retry_after or _backoff(failures)
         has_time = anyio.current_time() + pause < deadline
         if len(failures) == attempts or not has_time or isinstance(failures[-1], ServerBusy):
             raise _most_telling(failures)
@@ -51,9 +53,11 @@ async def retrying(attempts: int, call: Callable[[], Awaitable[T]]) -> T:
         await anyio.sleep(pause)
 
 
-def _backoff(failures: int) -> float:
-    """Seconds to wait after so many failures: twice as long each time, and never the same for two callers."""
-    return _FIRST_PAUSE_SECONDS * 2.0 ** (failures - 1) + random.uniform(0, _JITTER_SECONDS)  # noqa: S311 -- no secret
+def _backoff(failures: list[Transient]) -> float:
+    """Seconds to wait after failures: twice as long each time, and never the same for two callers."""
+    limited = isinstance(failures[-1], RateLimited)
+    first = _FIRST_PAUSE_AFTER_RATE_LIMIT_SECONDS if limited else _FIRST_PAUSE_SECONDS
+    return first * 2.0 ** (len(failures) - 1) + random.uniform(0, _JITTER_SECONDS)  # noqa: S311 -- no secret
 
 
 def _most_telling(failures: list[Transient]) -> LookupFailed:

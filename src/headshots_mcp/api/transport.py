@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import httpcore2
@@ -9,11 +10,10 @@ import httpx2
 from socksio.exceptions import SOCKSError
 
 from headshots_mcp.api.connections import KEEPALIVE_SECONDS
-from headshots_mcp.api.errors import AnswerNotUnderstood, Unreachable
+from headshots_mcp.api.errors import AnswerNotUnderstood
 from headshots_mcp.api.responses import is_dust
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterable
 
     from headshots_mcp.api.route import Route
@@ -41,16 +41,26 @@ class Connection(httpx2.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request; gives the response once its headers are there.
 
+        What is left over from an earlier response could be taken for this one, so then the connection is a new one.
+
         Raises:
-            AnswerNotUnderstood: If too much came before them.
-            Unreachable: If they were there before the request was sent, left over from an earlier response.
+            AnswerNotUnderstood: If too much came before the headers.
         """
+        if self._network.has_data():
+            await self.aclose()
+        response = await self._send(request)
+        if not self._network.reads:
+            await response.aclose()
+            response = await self._send(request)
+        return response
+
+    async def _send(self, request: httpx2.Request) -> httpx2.Response:
         self._network.begin()
         try:
             response = await super().handle_async_request(request)
         except (AssertionError, SOCKSError) as error:
             raise httpx2.ProxyError("not a SOCKS proxy") from error  # HTTPCore2 expects that it is one
-        self._network.end_head()
+        self._network.in_head = False
         return response
 
     async def aclose(self) -> None:
@@ -63,36 +73,32 @@ class WatchedNetwork(httpcore2.AsyncNetworkBackend):
     """Opens the stream of one connection, and counts what is read since the last request began."""
 
     def __init__(self) -> None:
-        self._backend = httpcore2.AnyIOBackend()
-        self._stream: httpcore2.AsyncNetworkStream | None = None
-        self._reads = self._bytes = 0
-        self._in_head = True
+        self.stream: httpcore2.AsyncNetworkStream | None = None
+        self.begin()
 
     def begin(self) -> None:
-        """Note that a request is about to be sent."""
-        self._reads = self._bytes = 0
-        self._in_head = True
+        """Count from here, where a request is about to be sent."""
+        self.reads = self._bytes = 0
+        self.in_head = True
 
-    def end_head(self) -> None:
-        """Note that the headers of its response are there.
-
-        Raises:
-            Unreachable: If nothing was read since the request began.
-        """
-        self._in_head = False
-        if not self._reads:
-            raise Unreachable
-
-    def note_read(self, size: int) -> None:
-        """Count what was read.
+    def count(self, size: int) -> None:
+        """Count a read.
 
         Raises:
-            AnswerNotUnderstood: If it only keeps the request busy.
+            AnswerNotUnderstood: If all that comes only keeps the request busy.
         """
-        self._reads += 1
+        self.reads += 1
         self._bytes += size
-        if is_dust(self._reads, self._bytes) or (self._in_head and self._bytes > MAX_HEAD):
+        if is_dust(self.reads, self._bytes) or (self.in_head and self._bytes > MAX_HEAD):
             raise AnswerNotUnderstood
+
+    def has_data(self) -> bool:
+        """Tell whether TLS has received what nobody has read; HTTPCore2 finds only what the socket still has."""
+        tls = self.stream and self.stream.get_extra_info("ssl_object")
+        try:
+            return bool(tls and tls.read(1))
+        except ssl.SSLError:
+            return False
 
     async def connect_tcp(
         self,
@@ -103,26 +109,26 @@ class WatchedNetwork(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Connect, as HTTPCore2 wants it."""
-        self._stream = await self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
-        return WatchedStream(self._stream, self)
+        self.stream = await httpcore2.AnyIOBackend().connect_tcp(host, port, timeout, local_address, socket_options)
+        return WatchedStream(self.stream, self)
 
     async def aclose(self) -> None:
         """Close the stream; HTTPCore2 forgets one whose TLS handshake was cancelled."""
-        if self._stream:
-            await self._stream.aclose()
+        if self.stream:
+            await self.stream.aclose()
 
 
 class WatchedStream(httpcore2.AsyncNetworkStream):
-    """A network stream whose reads are noted."""
+    """A network stream whose reads are counted."""
 
     def __init__(self, stream: httpcore2.AsyncNetworkStream, network: WatchedNetwork) -> None:
         self._stream = stream
         self._network = network
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read, and note how much it was."""
+        """Read, and count what came."""
         data = await self._stream.read(max_bytes, timeout)
-        self._network.note_read(len(data))
+        self._network.count(len(data))
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -140,7 +146,8 @@ class WatchedStream(httpcore2.AsyncNetworkStream):
         timeout: float | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Go on in TLS."""
-        return WatchedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._network)
+        self._network.stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        return WatchedStream(self._network.stream, self._network)
 
     def get_extra_info(self, info: str) -> Any:
         """Tell about the socket below."""
