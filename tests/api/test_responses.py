@@ -63,7 +63,8 @@ ERRORS: list[tuple[int, str | None, str, int]] = [
     (403, "new_in_2027", "This token is not allowed to use the API. Ask Ace Data Cloud's support.", 1),
     (403, None, "Access was denied, by the API or by a proxy or firewall in front of it. Check the network and", 1),
     (409, None, "The API reported a conflict, which usually passes. Try again in a minute.", 4),
-    (429, "too_many_requests", "The API is rate limiting this token. Wait a minute before trying again.", 4),
+    # Three fit into five seconds.
+    (429, "too_many_requests", "The API is rate limiting this token. Wait a minute before trying again.", 3),
     (500, "api_error", "The API had an internal error. Try again in a minute; if it persists, check status.acedata", 4),
     (504, "timeout", "The API is temporarily unavailable. Try again in a minute; if it persists, check status.ace", 4),
     (408, None, "The API is temporarily unavailable. Try again in a minute; if it persists, check status.ace", 4),
@@ -73,7 +74,7 @@ ERRORS: list[tuple[int, str | None, str, int]] = [
     (418, "teapot", "The API sent an unexpected response. Try again later; if it persists, check ACEDATACLOUD_API", 1),
     (200, "api_error", "The API had an internal error. Try again in a minute; if it persists, check status.acedata", 4),
     (200, "token_expired", "The API rejected the token: invalid or expired. Update ACEDATACLOUD_API_TOKEN or", 1),
-    (400, "too_many_requests", "The API is rate limiting this token. Wait a minute before trying again.", 4),
+    (400, "too_many_requests", "The API is rate limiting this token. Wait a minute before trying again.", 3),
     (
         503,
         "token_mismatched",
