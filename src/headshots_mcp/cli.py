@@ -92,8 +92,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; leaves with exit code 2 if flags or environment cannot work."""
-    # Python's own handler would print a traceback, or wait for the thread that reads stdin.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _end_at_once_when_told()
     parser = _parser()
     flags = parser.parse_args(arguments)
     flags.transport = {"streamable-http": "http"}.get(flags.transport, flags.transport)
@@ -111,6 +110,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 serve_http(settings, Listening(**{name: getattr(flags, name) for name in names}))
         except SettingsRefused as refused:
             parser.exit(2, f"{NAME}: {refused}\n")
+
+
+def _end_at_once_when_told() -> None:
+    """End at Ctrl-C without Python's traceback, and as process 1 of a container too, for which the system does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if os.getpid() == 1:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _frame: os._exit(128 + number))
 
 
 def _run_until_nobody_reads(command: Callable[[argparse.Namespace], int], flags: argparse.Namespace) -> int:

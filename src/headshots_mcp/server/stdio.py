@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -75,7 +74,7 @@ def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
         pipes = open_pipes(settings.timeout + FINISH_SECONDS, is_finished=_is_short)
         async with client, pipes as (incoming, outgoing), anyio.create_task_group() as group:
             group.start_soon(_warm_up, client)
-            group.start_soon(_stop_when_told, group.cancel_scope)
+            group.start_soon(_stop_at_sigterm, group.cancel_scope)
             try:
                 await serve_streams(server, incoming, outgoing)
             finally:
@@ -108,14 +107,13 @@ async def _warm_up(client: HeadshotsClient) -> None:
     await client.warm_up()
 
 
-async def _stop_when_told(serving: CancelScope) -> None:
-    """Stop at SIGTERM; process 1 of a container would not without being asked to, nor at Ctrl-C."""
+async def _stop_at_sigterm(serving: CancelScope) -> None:
+    """Stop serving when told to end, so that calls under way get an error and exporters send what they have."""
     import anyio  # noqa: PLC0415
 
     if sys.platform == "win32":
         return
-    signals = [signal.SIGTERM, signal.SIGINT] if os.getpid() == 1 else [signal.SIGTERM]
-    with anyio.open_signal_receiver(*signals) as received:
+    with anyio.open_signal_receiver(signal.SIGTERM) as received:
         async for _ in received:
             end_soon(0)
             serving.cancel()
