@@ -18,6 +18,8 @@ import {
 } from "./setup.js";
 
 const RED = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC";
+// The large picture is there, and the host has given the page the room that it takes.
+const enlarged = (app) => app.waitForFunction(() => document.getElementById("viewer").offsetHeight >= 500);
 const resource = (id, number) => `headshots://tasks/${id}/pictures/${number}`;
 
 async function viewing(t, settings = {}) {
@@ -26,7 +28,7 @@ async function viewing(t, settings = {}) {
   await host.call("get_headshot_task", { id: "sandbox-gallery" });
   await loaded(app, 4);
   await app.locator(".picture").nth(2).click();
-  await app.locator("#viewer").waitFor();
+  await enlarged(app);
   return { ...started, press: (name) => app.getByRole("button", { name, exact: true }).click() };
 }
 
@@ -86,7 +88,7 @@ test("a picture that is blocked or broken is asked for once through the host, an
   await loaded(app, 3);
   const sources = await app.locator(".grid img").evaluateAll((images) => images.map(({ src }) => src));
   await app.locator(".picture").first().click();
-  await app.locator("#viewer").waitFor();
+  await enlarged(app);
 
   assert.deepEqual(sources, [`data:image/png;base64,${RED}`, `data:image/png;base64,${RED}`, links[3]]);
   assert.equal(await app.locator("#large").getAttribute("src"), sources[0]);
@@ -146,7 +148,7 @@ test("a picture opens large and is left by keyboard alone", async (t) => {
   await page.keyboard.press("Tab");
   await app.waitForFunction(() => document.activeElement.className === "picture");
   await page.keyboard.press("Enter");
-  await app.locator("#viewer").waitFor();
+  await enlarged(app);
 
   assert.equal(await place(), "1 / 4");
   await page.keyboard.press("ArrowRight");
@@ -155,7 +157,6 @@ test("a picture opens large and is left by keyboard alone", async (t) => {
   await page.keyboard.press("ArrowLeft");
   assert.match(await app.locator("#large").getAttribute("src"), /gallery-2\.png$/);
   await app.waitForFunction(() => document.getElementById("large").naturalWidth > 0);
-  await app.waitForFunction(() => document.getElementById("viewer").offsetHeight >= 500);
   await shoot(page, "large");
   await accessible(app, "large");
   await app.getByRole("button", { name: "Open original" }).press("Enter");
@@ -170,7 +171,7 @@ test("a picture opens large and is left by keyboard alone", async (t) => {
   assert.equal(await app.locator("#viewer").isVisible(), false);
   await app.waitForFunction(() => document.querySelectorAll(".picture")[1] === document.activeElement);
   await app.locator(".picture").first().press("Enter");
-  await app.locator("#viewer").waitFor();
+  await enlarged(app);
   await page.keyboard.press("ArrowLeft");
   assert.equal(await place(), "4 / 4");
 });
@@ -201,7 +202,7 @@ test("the large picture lies over the part of a long page that is in sight", asy
   await host.tasks(...tasks);
   await page.waitForFunction(() => document.body.scrollHeight > 2000);
   await app.locator(".picture").nth(8).click();
-  await app.locator("#viewer").waitFor();
+  await enlarged(app);
   await app.waitForFunction(() => document.getElementById("large").naturalWidth > 0);
   const { y, height } = await app.locator("#large").boundingBox();
 

@@ -68,6 +68,13 @@ test("an unfinished task says for how long it has been running, and that it is s
   await accessible(app, "running");
 });
 
+test("a task that the server takes for stuck is shown as stuck", async (t) => {
+  const { app, host } = await opened(t, { capabilities: {} });
+  await host.call("get_headshot_task", { id: "sandbox-stuck" });
+  assert.deepEqual(await badges(app), ["Probably stuck"]);
+  assert.match(await app.locator(".outcome .small").textContent(), /^Running for \d+ (minutes|hours|days)\. Usually/);
+});
+
 for (const created of ["yesterday", "", null, 5, {}, "2999-01-01T00:00:00Z"]) {
   test(`a time that makes no sense, ${JSON.stringify(created)}, is left out`, async (t) => {
     const { app, host } = await opened(t, { capabilities: {} });
