@@ -91,7 +91,8 @@ class Reader:
         self, request: RetrieveTask | RetrieveTasks, token: str, deadline: float, attempts: int | None = None
     ) -> dict[str, Outcome]:
         ids = request.ids if isinstance(request, RetrieveTasks) else [request.id]
-        key = token, request.model_dump_json()
+        # Whoever tries once must not fail for somebody who would try again.
+        key = token, request.model_dump_json(), attempts
         try:
             with self._lookup(deadline):
                 records = await self._shared.get(key, lambda: self._ask(request, token, attempts))

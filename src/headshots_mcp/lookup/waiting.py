@@ -21,8 +21,8 @@ DEFAULT_SECONDS = 45
 # A look more often than that at one task is what brings 429 (docs/api.md, "Pace").
 LEAST_PAUSE_SECONDS = 1.0
 FIRST_PAUSE_SECONDS, LONG_PAUSE_SECONDS = 2.0, 8.0
-# The last look needs time for its answer.
-LAST_LOOK_SECONDS = 1.5
+# The last look needs time for its answer; later than so long before the end it is not worth one.
+LAST_LOOK_SECONDS, TOO_LATE_SECONDS = 1.5, 0.5
 # For so long an unknown id may be a new task, and a failure without a code a hiccup.
 GRACE_SECONDS = 9.0
 
@@ -105,8 +105,8 @@ class Waiting:
     def _due(self, known: _Known) -> float | None:
         """Say when to look at a task again, at the deadline if there is nothing to do until then, None if never.
 
-        There are a few times for all tasks, so that many need few requests. One that the API wants to be left alone
-        until after the last of them is looked at on its own.
+        There are a few times for all tasks, so that many need few requests. One that may not be asked for by the last
+        of them, because its answer came late or the API wants to be left alone, is looked at as soon as it may be.
         """
         if known.is_over:
             return None
@@ -115,9 +115,9 @@ class Waiting:
         later = bisect_left(self._times, known.may_ask_at)
         if later < len(self._times):
             return self._times[later]
-        if not known.is_limited:
-            return self.deadline
-        return known.may_ask_at if known.may_ask_at < self.deadline else None
+        if known.is_limited:
+            return known.may_ask_at if known.may_ask_at < self.deadline else None
+        return known.may_ask_at if known.may_ask_at < self.deadline - TOO_LATE_SECONDS else self.deadline
 
 
 @dataclass
@@ -161,7 +161,7 @@ def look_ages(seconds: float) -> Iterator[float]:
     """Say at which ages of a wait of so many seconds to look: at once, ever more seldom, and just before its end."""
     yield 0.0
     age, last = pause_at(0.0), seconds - LAST_LOOK_SECONDS
-    while age <= last - LEAST_PAUSE_SECONDS:
+    while age <= last - LAST_LOOK_SECONDS:
         yield age
         age += pause_at(age)
     if last >= LEAST_PAUSE_SECONDS:
