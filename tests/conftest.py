@@ -25,6 +25,8 @@ from headshots_mcp.server.tools import create_server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from starlette.types import Receive, Scope, Send
+
     from headshots_mcp.lookup.tasks import HeadshotTask
 
 REPOSITORY = Path(__file__).parent.parent
@@ -62,12 +64,29 @@ def anyio_backend(request: pytest.FixtureRequest) -> str | tuple[str, dict[str, 
     return "asyncio"
 
 
-@pytest.fixture
-def served() -> Iterator[Served]:
-    """The sandbox with the image addresses that the API's own examples have."""
-    sandbox = Sandbox(image_origin=CDN)
+class Front:
+    """An app that hands each request to the sandbox of the test that runs."""
+
+    sandbox: Sandbox
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.sandbox.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def front() -> Iterator[tuple[Front, str]]:
+    """One server for the sandboxes of all tests, which would take longer to start and stop than most tests last."""
+    front, sandbox = Front(), Sandbox()
+    sandbox.app = front
     with sandbox.serve() as base_url:
-        yield Served(sandbox, base_url)
+        yield front, base_url
+
+
+@pytest.fixture
+def served(front: tuple[Front, str]) -> Served:
+    """A sandbox of the test's own, with the image addresses that the API's own examples have."""
+    sandbox = front[0].sandbox = Sandbox(image_origin=CDN)
+    return Served(sandbox, front[1])
 
 
 def documented(name: str) -> dict[str, Any]:

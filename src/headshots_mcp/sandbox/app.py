@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
 TOKEN = "sandbox-token"  # noqa: S105 -- every token that begins with "sandbox" is let in
 SUCCEEDED = "16f96e95-d95c-46ef-b183-139b9bd1aebd"
@@ -88,7 +89,7 @@ class Sandbox:
         self._first_look: tuple[float, float] | None = None
         self._faults: Counter[str] = Counter()
         self._scripts: dict[str, Iterator[Response]] = {}
-        self.app = Starlette(
+        self.app: ASGIApp = Starlette(
             routes=[
                 Route("/headshots/tasks", self._tasks, methods=["POST"]),
                 Route("/headshots/{name}.png", self._portrait),
