@@ -123,7 +123,8 @@ def _end_at_once_when_told() -> None:
 def _run_until_nobody_reads(command: Callable[[argparse.Namespace], int], flags: argparse.Namespace) -> int:
     try:
         code = command(flags)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError as error:
         if not is_broken_pipe(error):
             raise
