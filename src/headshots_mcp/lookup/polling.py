@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LEAST_SECONDS, MOST_SECONDS = 1.0, 5.0
 
 
-async def poll(reader: Reader, waiting: Waiting, token: str, report: Report) -> None:
+async def poll(reader: Reader, waiting: Waiting, token: str, report: Report, ending: anyio.Event) -> None:
     """Look until waiting is over.
 
     Args:
@@ -30,11 +30,13 @@ async def poll(reader: Reader, waiting: Waiting, token: str, report: Report) -> 
         waiting: Begun at `anyio.current_time()`; knows afterwards all there is to know.
         token: With whose token to ask.
         report: Called after each look, and every five seconds, with the seconds gone by and how far it is.
+        ending: Set when the server ends: then one answer about each task has to do.
     """
     poller = _Poller(reader, waiting, token, report)
     with anyio.CancelScope(deadline=waiting.deadline):
         async with anyio.create_task_group() as group:
             group.start_soon(poller.keep_reporting)
+            group.start_soon(poller.hurry_at, ending)
             await poller.look_until_over(group)
             group.cancel_scope.cancel()
         await poller.report()
@@ -68,6 +70,12 @@ class _Poller:
         self._waiting.learn(outcomes, anyio.current_time())
         self._news.set()
         self._unreported.set()
+
+    async def hurry_at(self, ending: anyio.Event) -> None:
+        """Look at nothing twice any more once the server ends."""
+        await ending.wait()
+        self._waiting.hurry()
+        self._news.set()
 
     async def keep_reporting(self) -> None:
         """Report what is new, and that this is still alive where nothing is."""

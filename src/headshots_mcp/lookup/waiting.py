@@ -58,6 +58,7 @@ class Waiting:
         """Wait for some tasks from the time `began`, for so many seconds at most."""
         self.began = began
         self.deadline = began + seconds
+        self._is_ending = False
         self._times = [began + age for age in look_ages(seconds)]
         self._known = {id_: _Known(running_at=began, may_ask_at=began) for id_ in ids}
 
@@ -71,6 +72,10 @@ class Waiting:
             return None
         at = max(now, min(due.values()))
         return Look(at, [id_ for id_, when in due.items() if when <= at < self.deadline])
+
+    def hurry(self) -> None:
+        """End as soon as something is known of each task, because whoever waits is leaving."""
+        self._is_ending = True
 
     def begin(self, ids: Iterable[str]) -> None:
         """Note that a look at these ids is under way."""
@@ -108,7 +113,7 @@ class Waiting:
         There are a few times for all tasks, so that many need few requests. One that may not be asked for by the last
         of them, because its answer came late or the API wants to be left alone, is looked at as soon as it may be.
         """
-        if known.is_over:
+        if known.is_over or (self._is_ending and known.has_answer):
             return None
         if known.is_asked:
             return self.deadline
@@ -142,6 +147,10 @@ class _Known:
                 self.running_at = now
             self.is_over = outcome.is_final or now - self.running_at >= GRACE_SECONDS
         self.may_ask_at = now + max(LEAST_PAUSE_SECONDS, self._retry_after)
+
+    @property
+    def has_answer(self) -> bool:
+        return self.task is not None or self.failure is not None
 
     @property
     def is_limited(self) -> bool:

@@ -10,20 +10,18 @@ import asyncio
 import os
 import sys
 import threading
-from collections import Counter
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
-from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, RequestId
+from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCResponse
 
 from headshots_mcp.ending import is_broken_pipe
 from headshots_mcp.server.jsonrpc import read_messages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -33,53 +31,56 @@ Incoming: TypeAlias = "SessionMessage | Exception"
 
 @asynccontextmanager
 async def open_pipes(
-    finish_seconds: float, is_finished: Callable[[JSONRPCRequest], bool]
+    ending: anyio.Event, finish_seconds: float
 ) -> AsyncIterator[tuple[MemoryObjectReceiveStream[Incoming], MemoryObjectSendStream[SessionMessage]]]:
     """Give the messages that come from stdin, and a stream of those that go to stdout.
 
     What else this process prints goes to stderr from now on. Leaving waits for what is left to be written.
 
     Args:
-        finish_seconds: How long requests under way may take once the input has ended.
-        is_finished: Whether a request is then finished at all; if not, it gets an error.
+        ending: Set when the input has ended.
+        finish_seconds: How long requests under way may take from then on.
     """
     to_server, incoming = anyio.create_memory_object_stream[Incoming]()
     outgoing, to_host = anyio.create_memory_object_stream[SessionMessage]()
-    unanswered = Unanswered(is_finished)
+    unanswered = Unanswered()
+
+    async def read() -> None:
+        # Whoever takes the messages may have stopped before the input ends.
+        with suppress(anyio.BrokenResourceError):
+            async with to_server, outgoing.clone() as to_host_too:
+                await _read(to_server, to_host_too, unanswered)
+                ending.set()
+                with anyio.move_on_after(finish_seconds):
+                    await unanswered.wait_until_none()
+
     async with anyio.create_task_group() as writing:
         writing.start_soon(_write, to_host, unanswered, writing.cancel_scope)
         async with anyio.create_task_group() as reading:
-            reading.start_soon(_read, to_server, outgoing.clone(), unanswered, finish_seconds)
+            reading.start_soon(read)
             yield incoming, outgoing
             reading.cancel_scope.cancel()
 
 
 class Unanswered:
-    """The answers to wait for, by the ids of their requests; a careless host may use one id for several."""
+    """Counts the answers that the host has not got yet."""
 
-    def __init__(self, is_finished: Callable[[JSONRPCRequest], bool]) -> None:
-        self._is_finished = is_finished
-        self._due = Counter[RequestId | None]()
+    def __init__(self) -> None:
+        self._count = 0
         self._changed = anyio.Event()
 
-    def note(self, message: JSONRPCRequest | JSONRPCNotification | JSONRPCError) -> SessionMessage:
-        """Note which answer is due, and give what to send: a message, and whom to tell if it gets no answer."""
-        metadata = None
-        if isinstance(message, JSONRPCError) or (isinstance(message, JSONRPCRequest) and self._is_finished(message)):
-            self._due[message.id] += 1
-            metadata = ServerMessageMetadata(on_request_unanswered=partial(self.settle, message.id))
-        return SessionMessage(message, metadata)
+    def expect(self) -> None:
+        """Note that one more answer is due."""
+        self._count += 1
 
-    async def settle(self, request_id: RequestId | None) -> None:
+    async def settle(self) -> None:
         """Note that an answer was written, or that none will come because the host has cancelled its request."""
-        self._due[request_id] -= 1
-        if self._due[request_id] <= 0:
-            del self._due[request_id]
+        self._count -= 1
         self._changed.set()
 
     async def wait_until_none(self) -> None:
         """Wait until no answer is due."""
-        while self._due:
+        while self._count > 0:
             self._changed = anyio.Event()
             await self._changed.wait()
 
@@ -88,18 +89,15 @@ async def _read(
     to_server: MemoryObjectSendStream[Incoming],
     to_host: MemoryObjectSendStream[SessionMessage],
     unanswered: Unanswered,
-    finish_seconds: float,
 ) -> None:
-    """Pass messages on to the server, answer what is none, and end when all is answered, or time is up."""
-    # Whoever takes the messages may have stopped before the input ends.
-    with suppress(anyio.BrokenResourceError):
-        async with to_server, to_host:
-            async for line in _lines():
-                for message in read_messages(line):
-                    taker = to_host if isinstance(message, JSONRPCError) else to_server
-                    await taker.send(unanswered.note(message))
-            with anyio.move_on_after(finish_seconds):
-                await unanswered.wait_until_none()
+    """Pass messages on to the server, and answer what is not a message."""
+    metadata = ServerMessageMetadata(on_request_unanswered=unanswered.settle)
+    async for line in _lines():
+        for message in read_messages(line):
+            if not isinstance(message, JSONRPCNotification):
+                unanswered.expect()
+            taker = to_host if isinstance(message, JSONRPCError) else to_server
+            await taker.send(SessionMessage(message, metadata))
 
 
 async def _write(
@@ -118,7 +116,7 @@ async def _write(
                 serving.cancel()
                 return
             if isinstance(item.message, JSONRPCResponse | JSONRPCError):
-                await unanswered.settle(item.message.id)
+                await unanswered.settle()
 
 
 def _write_all(file: int, data: bytes) -> None:

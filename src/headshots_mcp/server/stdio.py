@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from anyio import CancelScope
-    from mcp_types import JSONRPCRequest
 
     from headshots_mcp.api.client import HeadshotsClient
     from headshots_mcp.server.tools import TokenOf
@@ -68,10 +67,12 @@ def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
 
         client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
         reader = Reader(client, timeout=settings.timeout)
-        server = create_server(reader, _token_source(settings, refused), image_hosts=settings.image_hosts)
+        ending = anyio.Event()
+        token_of = _token_source(settings, refused)
+        server = create_server(reader, token_of, image_hosts=settings.image_hosts, ending=ending)
 
     async def serve() -> None:
-        pipes = open_pipes(settings.timeout + FINISH_SECONDS, is_finished=_is_short)
+        pipes = open_pipes(ending, settings.timeout + FINISH_SECONDS)
         async with client, pipes as (incoming, outgoing), anyio.create_task_group() as group:
             group.start_soon(_warm_up, client)
             group.start_soon(_stop_at_sigterm, group.cancel_scope)
@@ -92,11 +93,6 @@ def _token_source(settings: Settings, refused: Mapping[str, str]) -> TokenOf:
         return settings.token
 
     return token_of
-
-
-def _is_short(request: JSONRPCRequest) -> bool:
-    """Tell a request from a call that may wait for minutes: a host that has gone must not leave that behind."""
-    return (request.params or {}).get("name") != "wait_for_headshot_tasks"
 
 
 async def _warm_up(client: HeadshotsClient) -> None:

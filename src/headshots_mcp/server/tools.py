@@ -68,15 +68,18 @@ _LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resource
 _READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 
 
-def create_server(reader: Reader, token_of: TokenOf, *, image_hosts: Sequence[str] = ()) -> MCPServer[Any]:
+def create_server(
+    reader: Reader, token_of: TokenOf, *, image_hosts: Sequence[str] = (), ending: anyio.Event | None = None
+) -> MCPServer[Any]:
     """Make the server; whoever runs it owns the client behind `reader` and closes it.
 
     Args:
         reader: Looks the tasks up; may be shared by several servers.
         token_of: Says with whose token a call is made.
         image_hosts: Origins the gallery may show pictures from, beside the vendor's own.
+        ending: Set it when the server ends; who waits for tasks is then told what is known of them.
     """
-    offer = HeadshotTools(reader, token_of)
+    offer = HeadshotTools(reader, token_of, ending or anyio.Event())
     server = ServerWithoutPrompts(
         NAME,
         title="AI headshots",
@@ -119,9 +122,10 @@ def _tool(fn: Callable[..., Awaitable[CallToolResult]], title: str, description:
 class HeadshotTools:
     """What the server offers: the tools and the resource, each a method, for one reader and its callers."""
 
-    def __init__(self, reader: Reader, token_of: TokenOf) -> None:
+    def __init__(self, reader: Reader, token_of: TokenOf, ending: anyio.Event) -> None:
         self._reader = reader
         self._token_of = token_of
+        self._ending = ending
 
     async def get_headshot_task(self, request: RetrieveTask, ctx: Context) -> Annotated[CallToolResult, HeadshotTask]:
         """Look one task up."""
@@ -145,7 +149,7 @@ class HeadshotTools:
             await ctx.report_progress(elapsed, request.timeout_seconds, message)
 
         waiting = Waiting(request.ids, anyio.current_time(), request.timeout_seconds)
-        await poll(self._reader, waiting, self._token(ctx.headers), report)
+        await poll(self._reader, waiting, self._token(ctx.headers), report, self._ending)
         return tasks_result(waiting.outcomes, waiting.failures)
 
     async def look_up(self, ids: list[str], headers: Mapping[str, str] | None, *, polling: bool) -> dict[str, Outcome]:
