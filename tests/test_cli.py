@@ -53,7 +53,7 @@ def test_help_shows_every_flag_the_environment_and_an_example(capsys: pytest.Cap
 
     said = capsys.readouterr().out
     assert left.value.code == 0
-    for word in ("demo", "check", "--transport", "--sandbox", "--version", "example:", *SETTINGS):
+    for word in ("demo", "check", "--transport", "--sandbox", "--version", "examples:", *SETTINGS):
         assert word in said
 
 

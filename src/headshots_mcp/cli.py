@@ -34,23 +34,23 @@ DESCRIPTION = "Lets an AI assistant look up AI headshot (ID photo) tasks of Ace 
 
 EPILOG = """\
 environment:
-  ACEDATACLOUD_API_TOKEN     your Ace Data Cloud token; without it the tools are listed, but a call is refused
-  ACEDATACLOUD_API_BASE_URL  where the API lives (default: https://api.acedata.cloud)
-  HEADSHOTS_TIMEOUT          seconds a lookup may take in all, 1 to 300 (default: 20)
+  ACEDATACLOUD_API_TOKEN     your Ace Data Cloud token; without it the tools are listed, but calls return an error
+  ACEDATACLOUD_API_BASE_URL  API base URL (default: https://api.acedata.cloud)
+  HEADSHOTS_TIMEOUT          time limit per lookup in seconds, including retries, 1 to 300 (default: 20)
   HEADSHOTS_LOG_LEVEL        DEBUG, INFO, WARNING (default), ERROR or CRITICAL; logs go to stderr
-  HEADSHOTS_ALLOWED_HOSTS    like --allowed-host, with commas between
-  HEADSHOTS_ALLOWED_ORIGINS  like --allowed-origin, with commas between
-  HEADSHOTS_IMAGE_HOSTS      more hosts whose pictures the gallery may show, with commas between
+  HEADSHOTS_ALLOWED_HOSTS    like --allowed-host, comma-separated
+  HEADSHOTS_ALLOWED_ORIGINS  like --allowed-origin, comma-separated
+  HEADSHOTS_IMAGE_HOSTS      more hosts whose pictures the gallery may show, comma-separated
 
-what goes where:
-  Task ids and the token go to the API and to nobody else; its answers go to the host that asked. Over HTTP every
-  caller's own "Authorization: Bearer" is passed on to the API as the token of that call. The token of the environment
-  is used for callers without one only with --share-token, on this machine.
+data flow:
+  Task ids and the token are sent to the API and nowhere else; its answers go to the app that asked. Over HTTP, each
+  caller's "Authorization: Bearer" is forwarded to the API with that call only. The token of the environment is used for
+  callers without one only with --share-token.
 
-example:
+examples:
   ACEDATACLOUD_API_TOKEN=... headshots-mcp
-  headshots-mcp --sandbox    no account needed: a made-up API on this machine
-  headshots-mcp check        says what is wrong, if something is
+  headshots-mcp --sandbox    run with sample data, no account needed
+  headshots-mcp check        diagnose configuration problems
 """
 
 CHECK = """\
@@ -225,10 +225,10 @@ def _parser() -> OneLineParser:
         "--transport",
         choices=["stdio", "sse", "http", "streamable-http"],
         default="stdio",
-        help="how the host talks to the server (default: stdio)",
+        help="how apps connect to the server (default: stdio)",
     )
     parser.add_argument(
-        "--sandbox", action="store_true", help="serve against a built-in made-up API instead of the real one"
+        "--sandbox", action="store_true", help="use sample data, simulated on this machine, instead of the API"
     )
     http = parser.add_argument_group("with --transport sse or http")
     http.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
@@ -239,8 +239,7 @@ def _parser() -> OneLineParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="a name by which others call this server, as in mcp.example.com; repeatable, "
-        "and needed wherever it listens beyond this machine",
+        help="a host name clients use, such as mcp.example.com; repeatable, and required for any address but loopback",
     )
     http.add_argument(
         "--allowed-origin",
@@ -248,14 +247,14 @@ def _parser() -> OneLineParser:
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="a web page's origin that may use this server, as in https://app.example.com; repeatable",
+        help="the origin of a web page that may use this server, such as https://app.example.com; repeatable",
     )
     http.add_argument(
         "--root-path",
         type=_checked(root_path),
         default="",
         metavar="PATH",
-        help="what a proxy in front of this server has before its paths, as in /headshots",
+        help="the prefix under which a proxy serves this server, such as /headshots",
     )
     http.add_argument(
         "--share-token",
@@ -268,8 +267,8 @@ def _parser() -> OneLineParser:
 
 
 def _add_commands(parser: OneLineParser) -> None:
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands (without one it serves)")
-    demo = commands.add_parser("demo", help="show the main job, without an account", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands (default: run the server)")
+    demo = commands.add_parser("demo", help="run a self-contained demo", allow_abbrev=False)
     demo.set_defaults(run=_demo)
     demo.add_argument(
         "--save", type=Path, metavar="FOLDER", help="leave the pictures there, with a page to look at them"

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.nginx
 
 NAME = "mcp.example.com"
 TEAM = (REPOSITORY / "docs" / "team.md").read_text(encoding="utf-8")
-(UVICORN,) = re.findall(r"^uvicorn (.*) --port 8001 (.*)$", TEAM, re.MULTILINE)
+(UVICORN,) = re.findall(r"^uvicorn (.*) --port 8001$", TEAM, re.MULTILINE)
 CONFIGURATION = (REPOSITORY / "deploy" / "nginx.conf").read_text(encoding="utf-8")
 # What Debian's own configuration has around it.
 AROUND = """\
@@ -86,7 +86,7 @@ class Team(NamedTuple):
 
 def uvicorn(*flags: str, **settings: str) -> Any:
     """A process as docs/team.md starts it."""
-    arguments = shlex.split(" ".join(UVICORN))
+    arguments = shlex.split(UVICORN)
     command = [sys.executable, "-m", "uvicorn", *arguments, "--port", "0", *flags]
     return serving(command=command, listening=r"running on (http://\S+?:\d+)", HEADSHOTS_ALLOWED_HOSTS=NAME, **settings)
 
