@@ -165,6 +165,7 @@ def test_the_page_works_in_a_real_browser() -> None:
         serving(
             "--transport",
             "http",
+            "--share-token",
             ACEDATACLOUD_API_BASE_URL=sandbox_url,
             ACEDATACLOUD_API_TOKEN=TOKEN,
             HEADSHOTS_IMAGE_HOSTS=sandbox_url,

@@ -329,6 +329,7 @@ for (const [name, text] of [
   ["states and odd line ends", `${"a failed ".repeat(22_000)}\u2028`],
   ["quotes over and over", `a failed: ${"“x” (".repeat(30_000)}`],
   ["line ends", "\n".repeat(200_000)],
+  ["links", `a succeeded\n${Array.from({ length: 12_000 }, (_, n) => `https://a/${n}`).join("\n")}`],
 ]) {
   test(`200 kB of ${name} in place of an answer hold the page up for less than a second`, async (t) => {
     const { app, host } = await opened(t, { capabilities: {} });

@@ -325,7 +325,10 @@ test("what the page finds when it looks again is told to the model, together wit
   await loaded(app, 4);
   await app.getByRole("button", { name: "Refresh" }).click();
   await host.hears("ui/update-model-context");
-  const lines = ["The gallery has looked again:", "sandbox-failed failed (wedding): “No face was found in the photo.”"];
+  const lines = [
+    "The gallery has since refreshed these tasks:",
+    "sandbox-failed failed (wedding): “No face was found in the photo.”",
+  ];
   assert.equal((await host.said("ui/update-model-context"))[0].content[0].text, lines.join("\n"));
 
   await app.locator(".picture").nth(2).click();

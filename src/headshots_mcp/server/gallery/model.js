@@ -49,7 +49,7 @@ async function passOn(sentence, said) {
 function report() {
   const news = [...tasks.values()].filter(({ id, status }) => known.get(id) !== status);
   const lines = news.flatMap((task) => [lineOf(task), ...task.pictures.map(({ url }) => url)]);
-  const found = lines.length ? ["The gallery has looked again:", ...lines] : [];
+  const found = lines.length ? ["The gallery has since refreshed these tasks:", ...lines] : [];
   return [...found, ...[...choices.values()].map(({ sentence }) => sentence)].join("\n");
 }
 

@@ -3,6 +3,7 @@
 const STATUSES = ["pending", "processing", "succeeded", "failed", "not_found", "unavailable"];
 const STUCK_AFTER = 10 * 60_000; // milliseconds
 const CLOCKS_DIFFER = 5 * 60_000; // milliseconds by which the clock here may be behind
+const MOST_LINKS = 100; // of a task, as many as the server gives
 const LONGEST_LINE = 3000; // characters; no line of the server's is as long
 
 // Those on the page by their ids, in the order asked for.
@@ -13,16 +14,17 @@ export const object = (given) => (given !== null && typeof given === "object" ? 
 export const list = (given) => (Array.isArray(given) ? given : []);
 
 export function taskOf(given) {
-  const { id, status, template, image_urls: links, error, created_at: created } = given;
-  const pictures = list(links)
-    .map((link, index) => ({ number: index + 1, url: webAddress(link) }))
-    .filter(({ url }, index, all) => url && all.findIndex((other) => other.url === url) === index);
+  const { id, status, template, image_urls: urls, error, created_at: created } = given;
+  const links = list(urls).slice(0, MOST_LINKS).map(webAddress);
+  const pictures = links
+    .map((url, index) => ({ number: index + 1, url }))
+    .filter(({ url }, index) => url && links.indexOf(url) === index);
   return {
     id,
     status: STATUSES.includes(status) || status === "asking" ? status : "unavailable",
     template: text(template).slice(0, 100),
     pictures,
-    count: list(links).length,
+    count: links.length,
     created: Date.parse(text(created)),
     error: {
       message: clip(error, "message", 1000),
