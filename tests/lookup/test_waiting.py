@@ -220,13 +220,13 @@ def retry_after(outcome: Outcome) -> float:
     return getattr(outcome, "retry_after", None) or 0.0
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["after the answer", "before the answer"])
-def test_one_that_hurries_ends_with_one_answer_about_each(late: bool) -> None:
+@pytest.mark.parametrize("early", [False, True], ids=["after the last answer", "before it"])
+def test_one_that_hurries_ends_with_one_answer_about_each(early: bool) -> None:
     """As when the server ends: it looks at nothing twice, and at nothing not at all."""
     waiting = Waiting(["a", "b"], BEGAN, 45)
     waiting.begin(["a", "b"])
     waiting.learn({"a": RUNNING}, BEGAN + 0.5)
-    if late:
+    if early:
         waiting.hurry()
         assert waiting.next_look(BEGAN + 1) == (waiting.deadline, [])
     waiting.learn({"b": DOWN}, BEGAN + 3)
