@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from mcp import MCPError
 
+from headshots_mcp.sandbox.app import UNKNOWN
 from tests.conftest import text_of
 from tests.server.test_http import TRANSPORTS, connect
 from tests.server.test_scale_out import Held, until
@@ -74,6 +75,29 @@ async def test_calls_in_progress_are_answered_and_new_ones_refused(
 
     assert text_of(answers[0]).startswith("held not_found")
     assert "Traceback" not in "".join(server.errors)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_call_that_waits_tells_what_is_known(served: Served, transport: str) -> None:
+    answers = []
+    with serving("--transport", "http", ACEDATACLOUD_API_BASE_URL=served.base_url) as server:
+
+        async def call() -> None:
+            async with connect(server, transport, "sandbox-caller") as client:
+                await client.list_tools()
+                answers.append(await client.call_tool("wait_for_headshot_tasks", {"ids": [UNKNOWN]}))
+                await anyio.sleep_forever()
+
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(call)
+                await until(lambda: len(served.bodies) == 1)
+                server.process.send_signal(signal.SIGTERM)
+                await until(lambda: len(answers) == 1)
+                group.cancel_scope.cancel()
+        assert await anyio.to_thread.run_sync(server.process.wait, 5) == -signal.SIGTERM
+
+    assert f"\n{UNKNOWN} processing" in text_of(answers[0])
 
 
 @pytest.mark.parametrize("command", COMMANDS)

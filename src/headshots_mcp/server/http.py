@@ -66,8 +66,8 @@ def application(
     """
     client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
     reader = Reader(client, timeout=settings.timeout)
-    server = create_server(reader, token_of, image_hosts=settings.image_hosts)
     calls, shutdown = Places(CALLS), Shutdown(end_streams)
+    server = create_server(reader, token_of, image_hosts=settings.image_hosts, ending=shutdown.ending)
     server.middleware.append(SseAdmission(calls, shutdown))
     streamable = StreamableApp(server) if transport == "http" else None
 

@@ -26,12 +26,15 @@ class Shutdown:
 
     Args:
         finally_: Called last.
+
+    Attributes:
+        ending: Is set at once.
     """
 
     def __init__(self, finally_: Callable[[], object]) -> None:
         self.begun = False
         self._finally = finally_
-        self._begin = anyio.Event()
+        self.ending = anyio.Event()
         self._idle = anyio.Event()
         self._calls = 0
         self._scopes = set[anyio.CancelScope]()
@@ -49,7 +52,7 @@ class Shutdown:
     def begin(self) -> None:
         """Begin to end."""
         self.begun = True
-        self._begin.set()
+        self.ending.set()
         self._note_if_idle()
 
     @contextmanager
@@ -76,7 +79,7 @@ class Shutdown:
             self._idle.set()
 
     async def _finish(self) -> None:
-        await self._begin.wait()
+        await self.ending.wait()
         with anyio.move_on_after(GRACE_SECONDS):
             await self._idle.wait()
             await anyio.sleep(SENDING_SECONDS)
