@@ -80,12 +80,15 @@ def test_over_stdio_it_speaks_utf_8_whatever_the_console(served: Served) -> None
 
 def test_the_demo_ends_quietly_where_a_broken_pipe_is_an_invalid_argument() -> None:
     code = """\
-import errno, io, sys
+import errno, io, sys, types
+from headshots_mcp import ending
 from headshots_mcp.cli import main
+
+# For this module only: the sandbox's thread asks for the system at the same time.
+ending.sys = types.SimpleNamespace(platform="win32")
 
 class Closed(io.TextIOWrapper):
     def write(self, text):
-        sys.platform = "win32"
         raise OSError(errno.EINVAL, "Invalid argument")
 
 sys.stdout = Closed(sys.stdout.buffer)
