@@ -14,9 +14,8 @@ from headshots_mcp.lookup.tasks import HeadshotTask
 if TYPE_CHECKING:
     from headshots_mcp.lookup.tasks import Outcome
 
-REMEMBER_SECONDS = 3600
-RECENT_SECONDS = 1.0
-MAX_BYTES = 16 * 1024 * 1024
+REMEMBER_SECONDS, RECENT_SECONDS = 3600, 1.0
+MAX_BYTES, MAX_RECENT_BYTES = 16 * 1024 * 1024, 4 * 1024 * 1024
 
 
 class TaskCache:
@@ -27,8 +26,8 @@ class TaskCache:
     """
 
     def __init__(self) -> None:
-        self._finished = _store(REMEMBER_SECONDS)
-        self._recent = _store(RECENT_SECONDS)
+        self._finished = _store(REMEMBER_SECONDS, MAX_BYTES)
+        self._recent = _store(RECENT_SECONDS, MAX_RECENT_BYTES)
 
     def get(self, token: str, task_id: str) -> Outcome | None:
         """Give a task that was finished when this caller last asked, None if none is known."""
@@ -46,8 +45,8 @@ class TaskCache:
         store[_key(token, task_id)] = outcome
 
 
-def _store(seconds: float) -> TTLCache[tuple[bytes, str], Outcome]:
-    return TTLCache(maxsize=MAX_BYTES, ttl=seconds, timer=anyio.current_time, getsizeof=_size)
+def _store(seconds: float, size: int) -> TTLCache[tuple[bytes, str], Outcome]:
+    return TTLCache(maxsize=size, ttl=seconds, timer=anyio.current_time, getsizeof=_size)
 
 
 def _key(token: str, task_id: str) -> tuple[bytes, str]:
