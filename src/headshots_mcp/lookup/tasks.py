@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 STUCK_SECONDS = 600
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """A part of what a tool answers: fixed once made, and described in its output schema."""
+
     model_config = ConfigDict(frozen=True, json_schema_extra=bare_schema, hide_input_in_errors=True)
 
 
-class TaskError(_Answer):
+class TaskError(Answer):
     """Why a task failed, in the API's words; or why it could not be looked up, in ours."""
 
     code: str | SkipJsonSchema[None] = None
@@ -34,7 +36,7 @@ class TaskError(_Answer):
     trace_id: str | SkipJsonSchema[None] = None
 
 
-class HeadshotTask(_Answer):
+class HeadshotTask(Answer):
     """One headshot task, condensed to what a model acts on.
 
     The last four fields are for those who make an answer of it and are never sent: whether the API will say the same
@@ -95,7 +97,7 @@ class HeadshotTask(_Answer):
         )
 
 
-class HeadshotTasks(_Answer):
+class HeadshotTasks(Answer):
     """Several headshot tasks, in the order they were asked for."""
 
     summary: Annotated[str | SkipJsonSchema[None], Field(description="How many are in which state")] = None

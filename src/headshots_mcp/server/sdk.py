@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, cast, get_type_hints
 
 from mcp import MCPError
@@ -16,24 +17,32 @@ from pydantic import ValidationError, create_model
 
 from headshots_mcp import NAME, __version__
 from headshots_mcp.api.errors import LookupFailed
+from headshots_mcp.lookup.pictures import picture_type
 from headshots_mcp.server.arguments import validation_message, without_those_of_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+    from mcp.server.lowlevel.helper_types import ReadResourceContents
     from mcp.server.mcpserver.context import Context as AnyContext
     from mcp.shared._stream_protocols import ReadStream, WriteStream
     from mcp.shared.message import SessionMessage
+    from pydantic import AnyUrl
     from typing_extensions import Self
 
 
-class ServerWithoutPrompts(MCPServer[Any]):
-    """A server that knows no prompt and says so; the SDK's own answer is a crash, with its traceback on stderr."""
+class HeadshotServer(MCPServer[Any]):
+    """A server whose answers are ours where the SDK's would be wrong."""
 
     async def get_prompt(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse, whatever is asked for."""
+        """Refuse, whatever is asked for; the SDK's own answer is a crash, with its traceback on stderr."""
         raise MCPError(code=INVALID_PARAMS, message="Unknown prompt: this server has none.")
+
+    async def read_resource(self, uri: AnyUrl | str, context: AnyContext[Any, Any] | None = None) -> Any:
+        """Read a resource; a picture is of the type it begins as, while the SDK has one type for all of a template."""
+        contents = await super().read_resource(uri, context)
+        return [_with_its_type(each) for each in contents] if isinstance(contents, list) else contents
 
 
 async def serve_streams(
@@ -65,6 +74,11 @@ async def hide_prompts(ctx: ServerRequestContext[Any, Any], call_next: CallNext)
     if ctx.method in ("initialize", "server/discover") and isinstance(result, dict):
         result["capabilities"].pop("prompts", None)
     return result
+
+
+def _with_its_type(contents: ReadResourceContents) -> ReadResourceContents:
+    kind = picture_type(contents.content) if isinstance(contents.content, bytes) else None
+    return replace(contents, mime_type=kind.mime) if kind else contents
 
 
 class _RequestArguments(ArgModelBase):
