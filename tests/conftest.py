@@ -106,12 +106,12 @@ async def reading(api: str | Sandbox, *, within: float = 5.0) -> AsyncIterator[R
 
 @asynccontextmanager
 async def connected(
-    api: str | Sandbox, *, token: str | None = TOKEN, within: float = 5.0, mode: str = "auto"
+    api: str | Sandbox, *, token: str | None = TOKEN, within: float = 5.0, mode: str = "auto", **options: Any
 ) -> AsyncIterator[Client]:
-    """An MCP client of our server, in this process."""
+    """An MCP client of our server, in this process; the options are those of `create_server`."""
     async with (
         reading(api, within=within) as reader,
-        Client(create_server(reader, lambda _headers: token), mode=mode) as client,
+        Client(create_server(reader, lambda _headers: token, **options), mode=mode) as client,
     ):
         yield client
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
@@ -55,6 +56,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     image_hosts: tuple[str, ...] = ()
+    save_dir: Path | None = None
 
     @property
     def silence_timeout(self) -> float:
@@ -196,6 +198,18 @@ def _image_hosts(given: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host if "://" in host else f"https://{host}" for host in hosts))
 
 
+def _save_dir(given: str) -> Path | None:
+    if _UNFILLED.fullmatch(given):
+        return None
+    try:
+        path = Path(given).expanduser()
+    except RuntimeError:  # the home of an unknown user
+        path = Path(given)
+    if not path.is_absolute():
+        raise SettingsRefused("must be the full path of a folder.")
+    return path
+
+
 _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "ACEDATACLOUD_API_TOKEN": ("token", _token),
     "ACEDATACLOUD_API_BASE_URL": ("base_url", _base_url),
@@ -204,4 +218,5 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HEADSHOTS_ALLOWED_HOSTS": ("allowed_hosts", _listed(allowed_host)),
     "HEADSHOTS_ALLOWED_ORIGINS": ("allowed_origins", _listed(allowed_origin)),
     "HEADSHOTS_IMAGE_HOSTS": ("image_hosts", _image_hosts),
+    "HEADSHOTS_SAVE_DIR": ("save_dir", _save_dir),
 }

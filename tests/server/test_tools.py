@@ -272,7 +272,7 @@ URI = "headshots://tasks/"
 
 async def test_the_whole_record_is_a_resource(served: Served) -> None:
     async with connected(served.base_url) as client:
-        (template,) = (await client.list_resource_templates()).resource_templates
+        template, *_ = (await client.list_resource_templates()).resource_templates
         (contents,) = (await client.read_resource(URI + SUCCEEDED)).contents
 
     assert (template.uri_template, template.mime_type) == (URI + "{id}", "application/json")

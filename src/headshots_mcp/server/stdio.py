@@ -68,8 +68,13 @@ def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
         client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
         reader = Reader(client, timeout=settings.timeout)
         ending = anyio.Event()
-        token_of = _token_source(settings, refused)
-        server = create_server(reader, token_of, image_hosts=settings.image_hosts, ending=ending)
+        server = create_server(
+            reader,
+            _token_source(settings, refused),
+            image_hosts=settings.image_hosts,
+            save_dir=settings.save_dir,
+            ending=ending,
+        )
 
     async def serve() -> None:
         pipes = open_pipes(ending, settings.timeout + FINISH_SECONDS)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from headshots_mcp import NAME, __version__
 from headshots_mcp.api.errors import LookupFailed, TokenMissing
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
+from headshots_mcp.lookup.pictures import AllowedHosts, Pictures
 from headshots_mcp.lookup.polling import poll
 from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks
 from headshots_mcp.lookup.waiting import WaitForTasks, Waiting
@@ -23,9 +24,12 @@ from headshots_mcp.server.arguments import validation_message
 from headshots_mcp.server.gallery import CACHE_MILLISECONDS, TOOL_META, cache_page, gallery
 from headshots_mcp.server.icon import ICONS
 from headshots_mcp.server.mcp_tasks import HeadshotTasksExtension
-from headshots_mcp.server.sdk import RequestTool, ServerWithoutPrompts, greet_hosts_with_apps, hide_prompts
+from headshots_mcp.server.pictures import PictureTools
+from headshots_mcp.server.sdk import HeadshotServer, RequestTool, greet_hosts_with_apps, hide_prompts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headshots_mcp.lookup.reader import Reader
     from headshots_mcp.lookup.tasks import Outcome
 
@@ -69,18 +73,25 @@ _READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempo
 
 
 def create_server(
-    reader: Reader, token_of: TokenOf, *, image_hosts: Sequence[str] = (), ending: anyio.Event | None = None
+    reader: Reader,
+    token_of: TokenOf,
+    *,
+    image_hosts: Sequence[str] = (),
+    save_dir: Path | None = None,
+    ending: anyio.Event | None = None,
 ) -> MCPServer[Any]:
     """Make the server; whoever runs it owns the client behind `reader` and closes it.
 
     Args:
         reader: Looks the tasks up; may be shared by several servers.
         token_of: Says with whose token a call is made.
-        image_hosts: Origins the gallery may show pictures from, beside the vendor's own.
+        image_hosts: Origins pictures may come from, beside the vendor's own.
+        save_dir: The folder pictures are saved into; without one there is no tool that saves.
         ending: Set it when the server ends; who waits for tasks is then told what is known of them.
     """
     offer = HeadshotTools(reader, token_of, ending or anyio.Event())
-    server = ServerWithoutPrompts(
+    pictures = PictureTools(offer.look_up, Pictures(AllowedHosts(image_hosts)), save_dir)
+    server = HeadshotServer(
         NAME,
         title="AI headshots",
         version=__version__,
@@ -99,6 +110,7 @@ def create_server(
             _tool(offer.get_headshot_task, "Look up a headshot task", ONE),
             _tool(offer.get_headshot_tasks, "Look up headshot tasks", MANY),
             _tool(offer.wait_for_headshot_tasks, "Wait for headshot tasks", WAIT),
+            *pictures.tools(),
         ],
     )
     server.resource(
@@ -109,6 +121,7 @@ def create_server(
         mime_type="application/json",
         icons=ICONS,
     )(offer.record)
+    pictures.add_resource(server)
     return server
 
 
@@ -152,7 +165,9 @@ class HeadshotTools:
         await poll(self._reader, waiting, self._token(ctx.headers), report, self._ending)
         return tasks_result(waiting.outcomes, waiting.failures)
 
-    async def look_up(self, ids: list[str], headers: Mapping[str, str] | None, *, polling: bool) -> dict[str, Outcome]:
+    async def look_up(
+        self, ids: list[str], headers: Mapping[str, str] | None, *, polling: bool = False
+    ) -> dict[str, Outcome]:
         """Look tasks up with the token of a call."""
         return await self._reader.look_up(ids, self._token(headers), polling=polling)
 

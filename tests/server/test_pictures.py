@@ -1,0 +1,233 @@
+"""Pictures for hosts that show none: the tool that saves them, and each one as a resource."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from mcp import MCPError
+from mcp_types import INVALID_PARAMS, BlobResourceContents, ResourceLink
+from starlette.responses import JSONResponse
+
+from headshots_mcp.sandbox.app import FAILED, GALLERY, SUCCEEDED, UNKNOWN, Sandbox
+from headshots_mcp.sandbox.portraits import portrait
+from headshots_mcp.server.pictures import MAX_RESOURCE_BYTES
+from tests.conftest import connected, text_of
+from tests.lookup.picture_site import PNG, file_names, picture_site
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from mcp.client import Client
+
+    from tests.lookup.picture_site import PictureSite
+
+
+@asynccontextmanager
+async def offering(save_dir: Path | None = None) -> AsyncIterator[Client]:
+    """A client of a server that asks the sandbox, and may fetch its pictures."""
+    with Sandbox().serve() as origin:
+        async with connected(origin, image_hosts=[origin], save_dir=save_dir) as client:
+            yield client
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[PictureSite]:
+    with picture_site() as site:
+        yield site
+
+
+async def save(client: Client, *ids: str, **kwargs: Any) -> Any:
+    return await client.call_tool("save_headshots", {"ids": list(ids)}, **kwargs)
+
+
+async def test_the_tool_is_there_only_with_a_folder_and_says_that_it_writes(tmp_path: Path) -> None:
+    async with offering() as without, offering(tmp_path) as with_folder:
+        fewer = (await without.list_tools()).tools
+        more = (await with_folder.list_tools()).tools
+
+    *same, added = more
+    assert [tool.model_dump() for tool in same] == [tool.model_dump() for tool in fewer]
+    assert added.name == "save_headshots"
+    assert added.annotations is not None
+    assert added.annotations.model_dump(exclude_none=True) == {
+        "read_only_hint": False,
+        "destructive_hint": False,
+        "idempotent_hint": True,
+        "open_world_hint": True,
+    }
+
+
+async def test_pictures_are_saved_and_said_where_with_a_link_to_each(tmp_path: Path) -> None:
+    async with offering(tmp_path) as client:
+        schema = (await client.list_tools()).tools[-1].output_schema
+        result = await save(client, GALLERY)
+
+    paths = [tmp_path / f"{GALLERY}-{n}.png" for n in range(1, 5)]
+    sizes = [len(portrait(f"gallery-{n}")) for n in range(1, 5)]
+    assert [path.read_bytes() for path in paths] == [portrait(f"gallery-{n}") for n in range(1, 5)]
+    assert text_of(result).splitlines() == [
+        "4 of 4 pictures saved.",
+        *(f"{path} (image/png, {size:,} bytes)" for path, size in zip(paths, sizes, strict=True)),
+    ]
+    assert result.structured_content["pictures"][0] == {
+        "id": GALLERY,
+        "number": 1,
+        "path": str(paths[0]),
+        "bytes": sizes[0],
+        "type": "image/png",
+    }
+    links = [block for block in result.content if isinstance(block, ResourceLink)]
+    assert [(link.uri, link.name, link.size) for link in links] == [
+        (path.as_uri(), path.name, size) for path, size in zip(paths, sizes, strict=True)
+    ]
+    assert schema is not None
+    jsonschema.validate(result.structured_content, schema)
+
+
+async def test_progress_is_reported_picture_by_picture(tmp_path: Path) -> None:
+    reports: list[tuple[float, float | None, str | None]] = []
+
+    async def report(*progress: Any) -> None:
+        reports.append(progress)
+
+    async with offering(tmp_path) as client:
+        await save(client, GALLERY, progress_callback=report)
+
+    assert reports == [(n, 4, f"{n} of 4 pictures done") for n in range(1, 5)]
+
+
+async def test_a_reason_is_given_for_each_task_without_pictures(tmp_path: Path) -> None:
+    async with offering(tmp_path) as client:
+        result = await save(client, UNKNOWN, FAILED, "none", SUCCEEDED)
+
+    assert [(one["id"], one.get("reason")) for one in result.structured_content["pictures"]] == [
+        (UNKNOWN, "This task is not finished yet."),
+        (FAILED, "This task failed."),
+        ("none", "The API does not know this task id."),
+        (SUCCEEDED, None),
+    ]
+    assert text_of(result).startswith("1 of 1 pictures saved.\n")
+
+
+async def test_a_task_that_could_not_be_looked_up_says_why(tmp_path: Path) -> None:
+    async with offering(tmp_path) as client:
+        result = await save(client, "fault-403")
+
+    (told,) = result.structured_content["pictures"]
+    assert told["reason"].endswith("(HTTP 403, code used_up, trace id 2cf86e86-22a4-46e1-ac2f-032c0f2a4e89)")
+
+
+async def test_what_is_not_allowed_or_there_already_is_not_saved_and_said_why(tmp_path: Path) -> None:
+    (tmp_path / f"{GALLERY}-3.png").write_bytes(b"mine")
+    with Sandbox().serve() as origin:
+        async with connected(origin, save_dir=tmp_path) as client:
+            refused = await save(client, SUCCEEDED)
+        async with connected(origin, save_dir=tmp_path, image_hosts=[origin]) as client:
+            result = await save(client, GALLERY)
+
+    assert "Pictures from this site are not fetched. Allow its host in HEADSHOTS_IMAGE_HOSTS." in text_of(refused)
+    assert text_of(result).startswith("3 of 4 pictures saved.\n")
+    assert f"{GALLERY}, picture 3 not saved: Another file named {GALLERY}-3.png is already there." in text_of(result)
+    assert (tmp_path / f"{GALLERY}-3.png").read_bytes() == b"mine"
+    assert file_names(tmp_path) == [f"{GALLERY}-{n}.png" for n in range(1, 5)]
+
+
+@pytest.mark.parametrize("task_id", ["../x", "/etc/passwd", "..\\x", "CON", "a\u202eb", "x" * 128])
+async def test_nothing_is_ever_saved_outside_the_folder(tmp_path: Path, site: PictureSite, task_id: str) -> None:
+    folder = tmp_path / "folder"
+    sandbox = Sandbox()
+    record = {"id": task_id, "response": {"success": True, "data": [{"image_url": f"{site.origin}/png"}]}}
+    sandbox.script(task_id, [JSONResponse({"items": [record]}), JSONResponse(record)])
+    with sandbox.serve() as origin:
+        async with connected(origin, save_dir=folder, image_hosts=[site.origin]) as client:
+            result = await save(client, task_id)
+
+    assert file_names(tmp_path) in (["folder"], [])
+    assert result.is_error or [(folder / name).read_bytes() for name in file_names(folder)] == [PNG]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, "ids"),
+        ({"ids": []}, "ids"),
+        ({"ids": ["x"] * 51}, "ids"),
+        ({"ids": ["x"], "folder": "elsewhere"}, "folder"),
+    ],
+)
+async def test_wrong_arguments_are_explained_and_nothing_is_saved(
+    tmp_path: Path, arguments: dict[str, Any], said: str
+) -> None:
+    async with offering(tmp_path / "folder") as client:
+        result = await client.call_tool("save_headshots", arguments)
+
+    assert result.is_error
+    assert said in text_of(result)
+    assert file_names(tmp_path) == []
+
+
+async def read(client: Client, task_id: str, n: str) -> BlobResourceContents:
+    (contents,) = (await client.read_resource(f"headshots://tasks/{task_id}/pictures/{n}")).contents
+    assert isinstance(contents, BlobResourceContents)
+    return contents
+
+
+async def test_a_picture_is_a_resource_with_its_bytes_and_its_type() -> None:
+    async with offering() as client:
+        contents = await read(client, GALLERY, "2")
+        templates = (await client.list_resource_templates()).resource_templates
+
+    assert base64.b64decode(contents.blob) == portrait("gallery-2")
+    assert contents.mime_type == "image/png"
+    assert "headshots://tasks/{id}/pictures/{n}" in [template.uri_template for template in templates]
+
+
+@pytest.mark.parametrize(
+    ("task_id", "n", "said"),
+    [
+        (GALLERY, "5", "This task has no such picture."),
+        (GALLERY, "0", "This task has no such picture."),
+        (GALLERY, "-1", "This task has no such picture."),
+        (GALLERY, "1.0", "This task has no such picture."),
+        (GALLERY, "x", "This task has no such picture."),
+        (GALLERY, "9" * 5000, "This task has no such picture."),
+        (UNKNOWN, "1", "This task has no such picture."),
+        ("none", "1", "The API does not know this task id."),
+        ("x" * 129, "1", "must be at most 128 characters long"),
+    ],
+)
+async def test_a_picture_that_is_not_there_is_a_wrong_parameter(task_id: str, n: str, said: str) -> None:
+    async with offering() as client:
+        with pytest.raises(MCPError) as refused:
+            await read(client, task_id, n)
+
+    assert refused.value.code == INVALID_PARAMS
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/page", "What came is not a PNG, JPEG, WebP, GIF or AVIF picture."),
+        ("/endless", f"The picture is larger than {MAX_RESOURCE_BYTES // 1024**2} MiB."),
+        ("/not-found.png", "The picture's site answered with HTTP 404."),
+        ("/to/http://192.0.2.1/png", "Pictures from this site are not fetched."),
+    ],
+)
+async def test_a_picture_that_cannot_be_had_says_why_without_its_address(
+    site: PictureSite, path: str, said: str
+) -> None:
+    sandbox = Sandbox()
+    record = {"id": "t", "response": {"success": True, "data": [{"image_url": site.origin + path}]}}
+    sandbox.script("t", [JSONResponse({"items": [record]}), JSONResponse(record)])
+    with sandbox.serve() as origin:
+        async with connected(origin, image_hosts=[site.origin]) as client:
+            with pytest.raises(MCPError, match="^" + said.replace(".", r"\.")) as refused:
+                await read(client, "t", "1")
+
+    assert "127.0.0.1" not in str(refused.value)
