@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -40,7 +42,8 @@ environment:
   HEADSHOTS_LOG_LEVEL        DEBUG, INFO, WARNING (default), ERROR or CRITICAL; logs go to stderr
   HEADSHOTS_ALLOWED_HOSTS    like --allowed-host, comma-separated
   HEADSHOTS_ALLOWED_ORIGINS  like --allowed-origin, comma-separated
-  HEADSHOTS_IMAGE_HOSTS      more hosts whose pictures the gallery may show, comma-separated
+  HEADSHOTS_IMAGE_HOSTS      more hosts whose pictures may be shown and saved, comma-separated
+  HEADSHOTS_SAVE_DIR         like --save-dir
 
 data flow:
   Task ids and the token are sent to the API and nowhere else; its answers go to the app that asked. Over HTTP, each
@@ -51,6 +54,20 @@ examples:
   ACEDATACLOUD_API_TOKEN=... headshots-mcp
   headshots-mcp --sandbox    run with sample data, no account needed
   headshots-mcp check        diagnose configuration problems
+"""
+
+GET = """\
+Looks tasks up and prints a line for each, with the links of its pictures, or where they were saved.
+"""
+
+GET_EPILOG = """\
+exit code:
+  0  all tasks succeeded, and their pictures are saved if that was asked for
+  1  one failed, is unfinished or unknown, or a picture could not be saved
+  2  a setting or an argument cannot work
+
+example:
+  headshots-mcp get 16f96e95-d95c-46ef-b183-139b9bd1aebd --wait --save ~/Pictures
 """
 
 CHECK = """\
@@ -96,10 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     flags = parser.parse_args(arguments)
     flags.transport = {"streamable-http": "http"}.get(flags.transport, flags.transport)
-    if flags.command:
-        sys.exit(_run_until_nobody_reads(flags.run, flags))
+    if flags.save_dir and flags.transport != "stdio":
+        parser.error("--save-dir works over stdio only")
     with ExitStack() as stack:
         try:
+            if flags.command:
+                sys.exit(_run_until_nobody_reads(flags.run, flags))
             environment = _environment(flags, stack)
             if flags.transport == "stdio":
                 serve_stdio(*read_settings(environment))
@@ -163,6 +182,26 @@ def _check(flags: argparse.Namespace) -> int:
     return anyio.run(run)
 
 
+def _get(flags: argparse.Namespace) -> int:
+    import anyio  # noqa: PLC0415 -- as above
+
+    from headshots_mcp.get import get, ids_and_wait  # noqa: PLC0415
+
+    ids, wait_seconds = ids_and_wait(flags.ids, flags.wait)
+    # Ctrl-C has to leave no half pictures behind.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with ExitStack() as stack:
+        settings = Settings.from_environment(_environment(flags, stack))
+        log_to_stderr(settings.log_level)
+        logging.getLogger("headshots_mcp").setLevel(logging.ERROR)
+        try:
+            found = anyio.run(partial(get, settings, ids, wait_seconds=wait_seconds, folder=flags.save))
+        except KeyboardInterrupt:
+            return 130
+    _print(found.as_json() if flags.json else found.as_text())
+    return found.exit_code
+
+
 def _print(text: str) -> None:
     """Print what the console has no letters for as escapes."""
     encoding = _encoding()
@@ -190,16 +229,18 @@ def _has_colour() -> bool:
 
 def _environment(flags: argparse.Namespace, stack: ExitStack) -> Mapping[str, str]:
     """Give the environment; with --sandbox, what it says about the real API does not count."""
-    if not flags.sandbox:
-        return os.environ
+    environment = dict(os.environ)
+    if flags.save_dir:
+        environment["HEADSHOTS_SAVE_DIR"] = str(flags.save_dir.absolute())
+    if not (flags.sandbox or getattr(flags, "sandbox_of_get", False)):
+        return environment
     from headshots_mcp.sandbox.app import TOKEN, Sandbox  # noqa: PLC0415 -- only --sandbox needs it
 
     base_url = stack.enter_context(Sandbox().serve())
-    return {
-        **os.environ,
+    return environment | {
         "ACEDATACLOUD_API_BASE_URL": base_url,
         "ACEDATACLOUD_API_TOKEN": TOKEN,
-        "HEADSHOTS_IMAGE_HOSTS": f"{os.environ.get('HEADSHOTS_IMAGE_HOSTS', '')} {base_url}",
+        "HEADSHOTS_IMAGE_HOSTS": f"{environment.get('HEADSHOTS_IMAGE_HOSTS', '')} {base_url}",
     }
 
 
@@ -229,6 +270,12 @@ def _parser() -> OneLineParser:
     )
     parser.add_argument(
         "--sandbox", action="store_true", help="use sample data, simulated on this machine, instead of the API"
+    )
+    parser.add_argument(
+        "--save-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="let the assistant save pictures into this folder (stdio only); without it there is no such tool",
     )
     http = parser.add_argument_group("with --transport sse or http")
     http.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
@@ -274,6 +321,26 @@ def _add_commands(parser: OneLineParser) -> None:
         "--save", type=Path, metavar="FOLDER", help="leave the pictures there, with a page to look at them"
     )
     demo.add_argument("--open", action="store_true", help="show the pictures in your browser at the end")
+    get = commands.add_parser(
+        "get",
+        help="look tasks up, wait for them and save their pictures",
+        description=GET,
+        epilog=GET_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    get.set_defaults(run=_get)
+    get.add_argument("ids", nargs="*", metavar="ID", help="a task id")
+    get.add_argument(
+        "--wait",
+        nargs="?",
+        const="",
+        metavar="SECONDS",
+        help="wait until all tasks are done, for so many seconds at most (default: 600)",
+    )
+    get.add_argument("--save", type=Path, metavar="FOLDER", help="save the pictures there; nothing is overwritten")
+    get.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
+    get.add_argument("--sandbox", action="store_true", dest="sandbox_of_get", help="ask sample tasks on this machine")
     check = commands.add_parser(
         "check",
         help="diagnose configuration problems",

@@ -343,7 +343,7 @@ async def test_hosts_see_one_icon_which_the_registry_entry_names_too(served: Ser
             *(template.icons for template in (await client.list_resource_templates()).resource_templates),
         ]
 
-    assert len(shown) == 6
+    assert len(shown) == 7
     for icons in shown:
         (icon,) = icons or []
         assert icon.model_dump(by_alias=True, exclude_none=True) in registered

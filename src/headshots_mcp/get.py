@@ -1,0 +1,200 @@
+"""`headshots-mcp get`: looks tasks up for people and scripts, waits for them and saves their pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from pydantic import ValidationError
+
+from headshots_mcp.api.client import HeadshotsClient
+from headshots_mcp.api.errors import LookupFailed, SettingUnusable, TokenMissing
+from headshots_mcp.api.requests import RetrieveTasks
+from headshots_mcp.api.wording import duration, named, quoted
+from headshots_mcp.lookup.pictures import AllowedHosts, Pictures
+from headshots_mcp.lookup.polling import poll
+from headshots_mcp.lookup.reader import Reader
+from headshots_mcp.lookup.saving import Folder, save_pictures
+from headshots_mcp.lookup.tasks import HeadshotTask
+from headshots_mcp.lookup.waiting import Waiting
+from headshots_mcp.settings import SettingsRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from headshots_mcp.lookup.saving import Attempt
+    from headshots_mcp.lookup.tasks import Outcome, TaskError
+    from headshots_mcp.settings import Settings
+
+DEFAULT_WAIT_SECONDS = 600.0
+LONGEST_WAIT_SECONDS = 86_400.0
+
+
+def ids_and_wait(ids: list[str], wait: str | None) -> tuple[list[str], float | None]:
+    """Check the arguments; gives the ids, and for how many seconds to wait, None not to.
+
+    Args:
+        ids: The task ids.
+        wait: What follows --wait, empty if that is nothing, None without --wait. If it is not a number it is an id.
+
+    Raises:
+        SettingsRefused: If they cannot work.
+    """
+    seconds = DEFAULT_WAIT_SECONDS if wait is not None else None
+    if wait:
+        try:
+            seconds = float(wait)
+        except ValueError:
+            ids = [wait, *ids]
+    if seconds is not None and not 1 <= seconds <= LONGEST_WAIT_SECONDS:
+        raise SettingsRefused(f"--wait must be a number of seconds from 1 to {LONGEST_WAIT_SECONDS:.0f}")
+    try:
+        return RetrieveTasks(ids=ids).ids, seconds
+    except ValidationError:
+        raise SettingsRefused("give 1 to 1,000 task ids, each of at most 128 printable characters") from None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of some tasks, and of their pictures if these were to be saved."""
+
+    outcomes: Mapping[str, Outcome]
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all tasks have succeeded and all their pictures are saved, 2 if a setting cannot work, else 1."""
+        outcomes = self.outcomes.values()
+        if any(isinstance(outcome, (SettingUnusable, TokenMissing)) for outcome in outcomes):
+            return 2
+        all_there = all(isinstance(outcome, HeadshotTask) and outcome.status == "succeeded" for outcome in outcomes)
+        return 0 if all_there and all(attempt.saved for attempt in self.attempts) else 1
+
+    def as_json(self) -> str:
+        """Give everything as one JSON object, in ASCII: `tasks` as the tools have them, and `pictures`."""
+        found: dict[str, Any] = {"tasks": [_as_json(id_, outcome) for id_, outcome in self.outcomes.items()]}
+        if self.attempts:
+            found["pictures"] = [_attempt_as_json(attempt) for attempt in self.attempts]
+        return json.dumps(found, indent=2)
+
+    def as_text(self) -> str:
+        """Give everything as people read it: a line a task, and what belongs to it below."""
+        rows = [("ID", "STATUS", "TEMPLATE", "AGE"), *(_row(id_, outcome) for id_, outcome in self.outcomes.items())]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        below = [[], *(self._below(id_, outcome) for id_, outcome in self.outcomes.items())]
+        return "\n".join(line for row, more in zip(lines, below, strict=True) for line in (row, *more))
+
+    def _below(self, task_id: str, outcome: Outcome) -> list[str]:
+        """Give the reason or the pictures of a task: where they were saved, else their links."""
+        attempts = [attempt for attempt in self.attempts if attempt.task_id == task_id and attempt.number]
+        if attempts:
+            return [f"    {attempt.saved.path if attempt.saved else attempt.reason}" for attempt in attempts]
+        return [f"    {line}" for line in _details(outcome)]
+
+
+async def get(
+    settings: Settings, ids: list[str], *, wait_seconds: float | None = None, folder: Path | None = None
+) -> Found:
+    """Look tasks up, and say on a terminal's stderr how far it is.
+
+    Args:
+        settings: How to reach the API.
+        ids: Which tasks.
+        wait_seconds: For how long to wait for those that are unfinished; None not to.
+        folder: Where to save their pictures; None not to.
+    """
+    if settings.token is None:
+        return Found(dict.fromkeys(ids, TokenMissing()))
+    progress = Progress()
+    try:
+        async with HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout) as client:
+            reader = Reader(client, timeout=settings.timeout)
+            if wait_seconds is None:
+                outcomes: Mapping[str, Outcome] = await reader.look_up(ids, settings.token)
+            else:
+                waiting = Waiting(ids, anyio.current_time(), wait_seconds)
+                await poll(reader, waiting, settings.token, progress.of_waiting, anyio.Event())
+                outcomes = waiting.outcomes
+        if folder is None:
+            return Found(outcomes)
+        pictures = Pictures(AllowedHosts(settings.image_hosts))
+        return Found(outcomes, await save_pictures(Folder(folder, pictures), outcomes, progress.of_saving))
+    finally:
+        progress.clear()
+
+
+class Progress:
+    """One line on stderr that says how far it is, if stderr is a terminal."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+
+    async def of_waiting(self, elapsed: float, message: str) -> None:
+        """Show how many tasks are done."""
+        self._show(f"{message}, {elapsed:.0f} s")
+
+    async def of_saving(self, _done: int, _total: int, message: str) -> None:
+        """Show how many pictures are done."""
+        self._show(message)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._show("")
+
+    def _show(self, line: str) -> None:
+        if sys.stderr is not None and sys.stderr.isatty():
+            sys.stderr.write(f"\r{line:{len(self._shown)}}\r{line}")
+            sys.stderr.flush()
+            self._shown = line
+
+
+def _row(task_id: str, outcome: Outcome) -> tuple[str, str, str, str]:
+    if isinstance(outcome, LookupFailed):
+        return task_id, "unavailable", "", ""
+    age = outcome.age(time.time())
+    return task_id, outcome.status, outcome.template or "", "" if age is None else duration(age)
+
+
+def _details(outcome: Outcome) -> Iterator[str]:
+    if isinstance(outcome, LookupFailed):
+        yield str(outcome)
+        return
+    if outcome.error:
+        yield _reason(outcome.error)
+    yield from outcome.image_urls
+
+
+def _reason(error: TaskError) -> str:
+    """Say why a task failed, in the API's words and so in quotes."""
+    message = quoted(error.message) if error.message else "The API gives no reason."
+    known = [error.code and named(error.code), error.trace_id and f"trace id {named(error.trace_id)}"]
+    details = ", ".join(filter(None, known))
+    return f"{message} ({details})" if details else message
+
+
+def _as_json(task_id: str, outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, HeadshotTask):
+        return outcome.model_dump(mode="json", exclude_none=True)
+    error = {"code": outcome.code, "message": outcome.message, "trace_id": outcome.trace_id}
+    known = {name: value for name, value in error.items() if value}
+    return {"id": task_id, "status": "unavailable", "image_urls": [], "error": known}
+
+
+def _attempt_as_json(attempt: Attempt) -> dict[str, Any]:
+    saved = attempt.saved
+    told = {
+        "id": attempt.task_id,
+        "number": attempt.number,
+        "path": saved and str(saved.path),
+        "bytes": saved and saved.size,
+        "type": saved and saved.type.mime,
+        "reason": attempt.reason,
+    }
+    return {name: value for name, value in told.items() if value is not None}
