@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN
 from tests.conftest import REPOSITORY
 from tests.server.test_stdio import INITIALIZE, environment, look_up
+from tests.servers import NEW, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,14 @@ UV = os.environ.get("UV") or shutil.which("uv")
 PACKAGES = ("opentelemetry-distro", "opentelemetry-instrumentation-httpx", "opentelemetry-exporter-otlp-json-http")
 VERSION = ">=0.66b0,<0.67"
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+TRACED = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
+MODERN = {
+    "io.modelcontextprotocol/protocolVersion": NEW,
+    "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
 
 
 @contextmanager
@@ -55,9 +65,38 @@ def collecting() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         server.shutdown()
 
 
-def test_a_trace_runs_from_the_caller_to_the_api_and_is_sent_at_the_end(served: Served) -> None:
+def instrumented(*flags: str) -> list[str]:
+    """The command, with the packages beside it."""
     if UV is None:
         pytest.skip("needs uv, for an environment of its own")
+    packages = [word for package in PACKAGES for word in ("--with", f"{package}{VERSION}")]
+    own = ["--no-project", "--isolated", "--python", sys.executable, "--with-editable", str(REPOSITORY)]
+    return [UV, "run", "-q", *own, *packages, "opentelemetry-instrument", "headshots-mcp", *flags]
+
+
+def settings(served: Served, collector: str) -> dict[str, str]:
+    return {
+        "ACEDATACLOUD_API_BASE_URL": served.base_url,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
+        "OTEL_TRACES_EXPORTER": "otlp_json_http",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
+
+
+def assert_one_trace(served: Served, spans: list[dict[str, Any]]) -> None:
+    """The caller's span is the parent of the tool's, and that of the request's, which the API got."""
+    (asked,) = (asked for asked in served.sandbox.requests if asked.body and asked.body.get("id") == SUCCEEDED)
+    _, trace, request_id, _ = asked.headers["traceparent"].split("-")
+    by_id = {span["spanId"]: span for span in spans}
+    request = by_id[request_id]
+    tool = by_id[request["parentSpanId"]]
+    assert (trace, request["name"]) == (TRACE, "POST")
+    assert (tool["name"], tool["parentSpanId"]) == ("tools/call get_headshot_task", CALLER)
+    assert {span["traceId"] for span in (request, tool)} == {TRACE}
+
+
+def test_over_stdio_a_trace_runs_from_the_caller_to_the_api_and_is_sent_at_the_end(served: Served) -> None:
     calls: list[dict[str, Any]] = [
         look_up(SUCCEEDED),
         look_up("fault-500"),
@@ -65,22 +104,13 @@ def test_a_trace_runs_from_the_caller_to_the_api_and_is_sent_at_the_end(served: 
         {"method": "resources/read", "params": {"uri": "headshots://tasks/no-such-task"}},
     ]
     for asked in calls:
-        asked["params"]["_meta"] = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
+        asked["params"]["_meta"] = TRACED
     lines = [json.dumps({"jsonrpc": "2.0", "id": id_, **asked}) for id_, asked in enumerate([INITIALIZE, *calls])]
-    packages = [word for package in PACKAGES for word in ("--with", f"{package}{VERSION}")]
-    own = ["--no-project", "--isolated", "--python", sys.executable, "--with-editable", str(REPOSITORY)]
     with collecting() as (collector, spans):
         ended = subprocess.run(
-            [UV, "run", "-q", *own, *packages, "opentelemetry-instrument", "headshots-mcp"],
+            instrumented(),
             input="\n".join(lines),
-            env=environment(
-                ACEDATACLOUD_API_BASE_URL=served.base_url,
-                ACEDATACLOUD_API_TOKEN=TOKEN,
-                OTEL_EXPORTER_OTLP_ENDPOINT=collector,
-                OTEL_TRACES_EXPORTER="otlp_json_http",
-                OTEL_METRICS_EXPORTER="none",
-                OTEL_LOGS_EXPORTER="none",
-            ),
+            env=environment(**settings(served, collector), ACEDATACLOUD_API_TOKEN=TOKEN),
             capture_output=True,
             encoding="utf-8",
             timeout=200,
@@ -88,17 +118,28 @@ def test_a_trace_runs_from_the_caller_to_the_api_and_is_sent_at_the_end(served: 
         )
 
     assert len(ended.stdout.splitlines()) == len(lines), ended.stderr
-    by_id = {span["spanId"]: span for span in spans}
-    (first,) = (asked for asked in served.sandbox.requests if asked.body and asked.body.get("id") == SUCCEEDED)
-    _, trace, request_id, _ = first.headers["traceparent"].split("-")
-    request = by_id[request_id]
-    tool = by_id[request["parentSpanId"]]
-    assert (trace, request["name"], tool["name"], tool["parentSpanId"]) == (
-        TRACE,
-        "POST",
-        "tools/call get_headshot_task",
-        CALLER,
-    )
-    assert {span["traceId"] for span in spans if span["name"] != "initialize"} == {TRACE}
+    assert_one_trace(served, spans)
     for secret in (TOKEN, SUCCEEDED, "fault-", "no-such-task", "image", ".png"):
         assert secret not in json.dumps(spans)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to another process")
+def test_over_http_a_trace_runs_from_the_caller_to_the_api_and_is_sent_at_the_end(served: Served) -> None:
+    asked = look_up(SUCCEEDED)
+    asked["params"]["_meta"] = MODERN | TRACED
+    headers = {
+        "accept": "application/json, text/event-stream",
+        "authorization": f"Bearer {TOKEN}",
+        "mcp-protocol-version": NEW,
+        "mcp-method": "tools/call",
+        "mcp-name": "get_headshot_task",
+    }
+    command = instrumented("--transport", "http", "--port", "0")
+    with collecting() as (collector, spans), serving(command=command, **settings(served, collector)) as server:
+        answer = httpx2.post(f"{server.origin}/mcp", json={"jsonrpc": "2.0", "id": 1, **asked}, headers=headers)
+        server.process.terminate()
+        server.process.wait(10)
+
+    assert "succeeded" in answer.text
+    assert_one_trace(served, spans)
+    assert TOKEN not in json.dumps(spans)

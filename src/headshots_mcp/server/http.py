@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 import anyio
+from opentelemetry.trace import get_tracer_provider
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+TRACES_SECONDS = 1.0
 WEBSITE = "https://github.com/headshots-mcp/headshots-mcp"
 
 
@@ -83,6 +85,7 @@ def application(
         ):
             group.start_soon(client.warm_up)
             yield
+            await _send_traces()
 
     lifetime = Lifetime(opened)
     return Starlette(
@@ -120,6 +123,13 @@ def application(
 
 _METHODS_OF_SSE = {"/": "GET", "/health": "GET", "/sse": "GET", "/messages/": "POST"}
 _METHODS = {**_METHODS_OF_SSE, "/mcp": "POST"}
+
+
+async def _send_traces() -> None:
+    """Send what is left of traces, because uvicorn ends this process by the signal that it got, not as others end."""
+    if flush := getattr(get_tracer_provider(), "force_flush", None):
+        with anyio.move_on_after(TRACES_SECONDS):
+            await anyio.to_thread.run_sync(flush, int(TRACES_SECONDS * 1000), abandon_on_cancel=True)
 
 
 async def _welcome(_request: Request) -> Response:
