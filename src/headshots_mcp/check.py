@@ -210,7 +210,7 @@ class Lookup:
         return None
 
     async def _follow(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note whom HTTPX2 connects to, what a proxy says, and when all is ready for the request itself."""
+        """Note whom httpx2 connects to, what a proxy says, and when all is ready for the request itself."""
         if event.endswith("connect_tcp.started"):
             default_port = 443 if self._api.scheme == "https" else 80
             if (info["host"], info["port"]) != (self._api.hostname, self._api.port or default_port):

@@ -171,7 +171,7 @@ def _check(flags: argparse.Namespace) -> int:
             environment: Mapping[str, str] = os.environ
             if outcome:
                 environment = stack.enter_context(simulate(outcome, MADE_UP_ID))
-                # HTTPX2 reads its own part of it.
+                # httpx2 reads its own part of it.
                 os.environ.update(environment)
             report = await check(environment)
         text = report.as_text(marks=_can_print("\N{CHECK MARK}\N{BALLOT X}"), colour=_has_colour())

@@ -80,7 +80,7 @@ class HeadshotsClient:
             base_url: Where the API lives, without `/headshots/tasks` and without a slash at its end.
             silence_timeout: Seconds without a byte after which an attempt is given up.
             attempts: How often a call is tried at most.
-            trace: Is told how far each request has come (HTTPX2, "Request Extensions").
+            trace: Is told how far each request has come (httpx2, "Request Extensions").
             transport: What carries the requests, if not the network.
         """
         self._url = base_url + PATH
@@ -129,7 +129,7 @@ class HeadshotsClient:
     async def _one(self, request: RetrieveTask, token: str) -> tuple[TaskRecord | None, bytearray]:
         def read(response: httpx2.Response, body: bytearray) -> tuple[TaskRecord | None, bytearray]:
             try:
-                return _the_one(request, parse_response(response, body, TASK, token)), body
+                return _record_of(request, parse_response(response, body, TASK, token)), body
             except NotFound as error:
                 return None if error.is_certain else TaskRecord(), body
 
@@ -154,7 +154,7 @@ class HeadshotsClient:
 
         def read(response: httpx2.Response, body: bytearray) -> dict[str, TaskRecord]:
             try:
-                return _those(request, parse_response(response, body, TASKS, token))
+                return _records_of(request, parse_response(response, body, TASKS, token))
             except NotFound as error:
                 raise NoSuchApi(status=error.status, code=error.code, trace_id=error.trace_id) from error
 
@@ -215,7 +215,7 @@ async def _exchange(
         raise (CertificateRefused if untrusted else Unreachable) from error
 
 
-def _the_one(request: RetrieveTask, record: TaskRecord | None) -> TaskRecord | None:
+def _record_of(request: RetrieveTask, record: TaskRecord | None) -> TaskRecord | None:
     """Check that a record is about the task that was asked for."""
     if record is None or record.task_id == request.id:
         return record
@@ -224,7 +224,7 @@ def _the_one(request: RetrieveTask, record: TaskRecord | None) -> TaskRecord | N
     raise AnswerNotUnderstood("The API answered with another task than the one asked for. Try again.")
 
 
-def _those(request: RetrieveTasks, records: TaskRecords | None) -> dict[str, TaskRecord]:
+def _records_of(request: RetrieveTasks, records: TaskRecords | None) -> dict[str, TaskRecord]:
     """Choose the records of the tasks that were asked for; if there are only others, this is no answer to that."""
     if records is None or records.items is None:
         raise AnswerNotUnderstood

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-# Through the pauses of somebody who polls; HTTPX2's own 5 s would mean a new connection for most looks.
+# Through the pauses of somebody who polls; httpx2's own 5 s would mean a new connection for most looks.
 KEEPALIVE_SECONDS = 90.0
 # Of all callers together, so that those who are gone do not use up this process's open files.
 MAX_IDLE = 512

@@ -351,7 +351,7 @@ def refusal(
 
 
 def origins(error: BaseException | None) -> Iterator[BaseException]:
-    """Give an error, what it came from, and so on; HTTPCore2 keeps that as an argument."""
+    """Give an error, what it came from, and so on; httpcore2 keeps that as an argument."""
     while error:
         yield error
         found = (error.__cause__, *getattr(error, "exceptions", ()), *error.args)

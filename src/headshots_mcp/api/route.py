@@ -59,7 +59,7 @@ def _proxy(setting: ProxySetting) -> httpcore2.Proxy:
     except (ValueError, httpx2.InvalidURL):
         usable = False
     if not usable:
-        # Not from what HTTPX2 raised, which quotes the URL, and that may hold a password.
+        # Not from what httpx2 raised, which quotes the URL, and that may hold a password.
         raise ClientNotUsable(ClientNotUsable.message_about_proxy.format(setting.variable))
     url = httpcore2.URL(scheme=read.url.raw_scheme, host=read.url.raw_host, port=read.url.port, target=b"/")
     return httpcore2.Proxy(url, auth=read.raw_auth)

@@ -23,9 +23,9 @@ MAX_HEAD = 64 * 1024
 
 
 class Connection(httpx2.AsyncHTTPTransport):
-    """HTTPX2's transport over a pool of one connection, whose network stream is watched.
+    """httpx2's transport over a pool of one connection, whose network stream is watched.
 
-    HTTPX2 has no argument for a network backend. To set `_pool` in its place is what other transports do, too.
+    httpx2 has no argument for a network backend. To set `_pool` in its place is what other transports do, too.
     """
 
     def __init__(self, route: Route) -> None:
@@ -59,7 +59,7 @@ class Connection(httpx2.AsyncHTTPTransport):
         try:
             response = await super().handle_async_request(request)
         except (AssertionError, SOCKSError) as error:
-            raise httpx2.ProxyError("not a SOCKS proxy") from error  # HTTPCore2 expects that it is one
+            raise httpx2.ProxyError("not a SOCKS proxy") from error  # httpcore2 expects that it is one
         self._network.in_head = False
         return response
 
@@ -93,7 +93,7 @@ class WatchedNetwork(httpcore2.AsyncNetworkBackend):
             raise AnswerNotUnderstood
 
     def has_data(self) -> bool:
-        """Tell whether TLS has received what nobody has read; HTTPCore2 finds only what the socket still has."""
+        """Tell whether TLS has received what nobody has read; httpcore2 finds only what the socket still has."""
         tls = self.stream and self.stream.get_extra_info("ssl_object")
         try:
             return bool(tls and tls.read(1))
@@ -108,12 +108,12 @@ class WatchedNetwork(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect, as HTTPCore2 wants it."""
+        """Connect, as httpcore2 wants it."""
         self.stream = await httpcore2.AnyIOBackend().connect_tcp(host, port, timeout, local_address, socket_options)
         return WatchedStream(self.stream, self)
 
     async def aclose(self) -> None:
-        """Close the stream; HTTPCore2 forgets one whose TLS handshake was cancelled."""
+        """Close the stream; httpcore2 forgets one whose TLS handshake was cancelled."""
         if self.stream:
             await self.stream.aclose()
 
