@@ -20,9 +20,10 @@ async function connect(server) {
   return { client, page };
 }
 
-// Shows the page; `given.clipboard` says whether it may use that.
-async function show({ text, _meta: meta }, { clipboard = true }) {
-  const stored = await fetch("/app", { method: "POST", body: JSON.stringify({ html: text, csp: meta.ui.csp }) });
+// Shows the page; `given` says whether it may use the clipboard, and whether it may load the pictures it names.
+async function show({ text, _meta: meta }, { clipboard = true, pictures = true }) {
+  const csp = pictures ? meta.ui.csp : {};
+  const stored = await fetch("/app", { method: "POST", body: JSON.stringify({ html: text, csp }) });
   frame.allow = clipboard ? buildAllowAttribute(meta.ui.permissions) : "";
   frame.src = await stored.text();
 }
@@ -47,10 +48,12 @@ async function start(given) {
   const initialized = new Promise((resolve) => bridge.addEventListener("initialized", resolve));
   await bridge.connect(new PostMessageTransport(frame.contentWindow, frame.contentWindow));
   // Only now, for the bridge hands them on to the server by itself.
-  bridge.onreadresource = async ({ uri }) => {
-    if (!Object.hasOwn(resources, uri)) throw new Error("unknown resource");
-    return { contents: [{ uri, ...resources[uri] }] };
-  };
+  if (resources) {
+    bridge.onreadresource = async ({ uri }) => {
+      if (!Object.hasOwn(resources, uri)) throw new Error("unknown resource");
+      return { contents: [{ uri, ...resources[uri] }] };
+    };
+  }
   await show(page, given);
   await initialized;
   Object.assign(window.host, { bridge });

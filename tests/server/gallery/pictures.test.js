@@ -101,6 +101,22 @@ test("a picture that is blocked or broken is asked for once through the host, an
   await shoot(page, "through-the-host");
 });
 
+test("a host that shows no pictures of other sites shows those that the server reads for it", async (t) => {
+  const { app, host } = await opened(t, { capabilities: EVERYTHING, resources: null, pictures: false });
+  await host.call("get_headshot_task", { id: "sandbox-gallery" });
+  await loaded(app, 4);
+  const sources = await app.locator(".grid img").evaluateAll((images) => images.map(({ src }) => src.slice(0, 26)));
+  assert.deepEqual(sources, Array(4).fill("data:image/png;base64,iVBO"));
+
+  await app.locator(".picture").first().click();
+  await enlarged(app);
+  await app.getByRole("button", { name: "Save" }).click();
+  await app.getByText("Saved", { exact: true }).waitFor();
+  const [{ contents }] = await host.said("ui/download-file");
+  const { uri, mimeType } = contents[0].resource;
+  assert.deepEqual({ uri, mimeType }, { uri: "file:///sandbox-gallery-1.png", mimeType: "image/png" });
+});
+
 for (const [name, answer] of [
   ["an error", undefined],
   ["no picture", { mimeType: "text/html", blob: RED }],
