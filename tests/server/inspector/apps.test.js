@@ -91,9 +91,9 @@ test("the page is mounted, shows the pictures, and has one saved", async () => {
   await page.screenshot({ path: `${SCREENSHOTS}/inspector.png` });
 
   await gallery.locator(".picture").nth(2).click();
-  const saved = Promise.race([page.waitForEvent("download"), page.context().waitForEvent("page")]);
+  const download = page.waitForEvent("download");
   await gallery.getByRole("button", { name: "Save" }).click();
-  await saved;
+  assert.equal((await download).suggestedFilename(), "sandbox-gallery-3.png");
   await gallery.getByText("Saved", { exact: true }).waitFor();
   await page.screenshot({ path: `${SCREENSHOTS}/inspector-saved.png` });
 });
