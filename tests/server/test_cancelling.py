@@ -13,12 +13,12 @@ from mcp.client import Client
 from headshots_mcp.sandbox.app import TOKEN, UNKNOWN
 from tests.server.test_http import connect
 from tests.server.test_stdio import COMMAND, INITIALIZE, ask, environment, running
-from tests.servers import serving
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from tests.conftest import Served
+    from tests.servers import Server
 
 TOOL = "wait_for_headshot_tasks"
 
@@ -43,7 +43,7 @@ async def until_looked_at(served: Served, task_id: str) -> None:
 
 
 @pytest.mark.parametrize("transport", ["stdio", "stdio legacy", "sse", "old", "new"])
-async def test_progress_comes_over_every_transport(served: Served, transport: str) -> None:
+async def test_progress_comes_over_every_transport(asking: Server, served: Served, transport: str) -> None:
     reports = []
 
     async def report(progress: float, total: float | None, message: str | None) -> None:
@@ -58,8 +58,7 @@ async def test_progress_comes_over_every_transport(served: Served, transport: st
         server = StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=environment(**settings(served)))
         await wait(Client(server, mode="legacy" if "legacy" in transport else "auto"))
     else:
-        with serving("--transport", "http", **settings(served)) as http:
-            await wait(connect(http, transport, TOKEN))
+        await wait(connect(asking, transport, f"sandbox-{transport}"))
 
     assert len(reports) == 2
     assert 0 <= reports[0] < reports[1] < 3
@@ -103,18 +102,18 @@ async def test_the_end_of_input_ends_the_asking(served: Served) -> None:
 
 
 @pytest.mark.parametrize("transport", ["sse", "old", "new"])
-async def test_a_closed_stream_ends_the_asking(served: Served, transport: str) -> None:
-    with serving("--transport", "http", **settings(served)) as server:
-        async with anyio.create_task_group() as group:
+async def test_a_closed_stream_ends_the_asking(asking: Server, served: Served, transport: str) -> None:
+    token = f"sandbox-{transport}-closed"
+    async with anyio.create_task_group() as group:
 
-            async def give_up() -> None:
-                async with connect(server, transport, TOKEN) as client:
-                    await client.call_tool(TOOL, {"ids": ["given-up"], "timeout_seconds": 60})
+        async def give_up() -> None:
+            async with connect(asking, transport, token) as client:
+                await client.call_tool(TOOL, {"ids": ["given-up"], "timeout_seconds": 60})
 
-            group.start_soon(give_up)
-            await until_looked_at(served, "given-up")
-            group.cancel_scope.cancel()
-        async with connect(server, "new", TOKEN) as client:
-            await client.call_tool(TOOL, {"ids": [UNKNOWN], "timeout_seconds": 4})
+        group.start_soon(give_up)
+        await until_looked_at(served, "given-up")
+        group.cancel_scope.cancel()
+    async with connect(asking, "new", token) as client:
+        await client.call_tool(TOOL, {"ids": [UNKNOWN], "timeout_seconds": 4})
 
     assert (looks(served, "given-up"), looks(served, UNKNOWN)) == (1, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
 import pytest
@@ -21,6 +21,7 @@ from tests.server.test_stdio import ask as ask_over_stdio
 from tests.servers import serving
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
     Ask = Callable[[dict[str, Any]], Any]
@@ -49,26 +50,34 @@ def known(task: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in task.items() if name not in ("created_at", "next_step")}
 
 
+class Servers(NamedTuple):
+    """One over HTTP, and two over stdio: where a client has shaken hands, the newest revision is not spoken."""
+
+    origin: str
+    with_handshake: subprocess.Popen[str]
+    without: subprocess.Popen[str]
+
+
 @pytest.fixture(scope="module")
-def origin() -> Iterator[str]:
-    with serving("--transport", "http", "--sandbox") as server:
-        yield server.origin
-        assert not server.errors
+def servers() -> Iterator[Servers]:
+    with serving("--transport", "http", "--sandbox") as http, running("--sandbox") as old, running("--sandbox") as new:
+        yield Servers(http.origin, old, new)
+        assert not http.errors
 
 
 @contextmanager
-def speaking(transport: str, origin: str, revision: str) -> Iterator[Ask]:
+def speaking(transport: str, servers: Servers, revision: str) -> Iterator[Ask]:
     """A way to send one message and to get its answer, with nothing between us and the wire."""
     if transport == "stdio":
-        with running("--sandbox") as process:
-            yield lambda message: ask_over_stdio(process, message)
+        process = servers.with_handshake if revision < NEWEST else servers.without
+        yield lambda message: ask_over_stdio(process, message)
     elif transport == "http":
         with httpx2.Client(timeout=20) as http:
-            yield lambda message: post(http, f"{origin}/mcp", message, revision)
+            yield lambda message: post(http, f"{servers.origin}/mcp", message, revision)
     else:
-        with httpx2.Client(timeout=20) as http, http.stream("GET", f"{origin}/sse") as stream:
+        with httpx2.Client(timeout=20) as http, http.stream("GET", f"{servers.origin}/sse") as stream:
             events = (line.partition(": ")[2] for line in stream.iter_lines() if line.startswith("data: "))
-            messages = origin + next(events)
+            messages = servers.origin + next(events)
 
             def ask(message: dict[str, Any]) -> Any:
                 assert http.post(messages, json={"jsonrpc": "2.0", "id": 1, **message}).status_code == 202
@@ -131,8 +140,10 @@ def list_and_call(ask: Ask, revision: str) -> list[Any]:
 
 @pytest.mark.parametrize("revision", HANDSHAKE)
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_client_that_shakes_hands_is_answered_in_its_revision(origin: str, transport: str, revision: str) -> None:
-    with speaking(transport, origin, revision) as ask:
+def test_a_client_that_shakes_hands_is_answered_in_its_revision(
+    servers: Servers, transport: str, revision: str
+) -> None:
+    with speaking(transport, servers, revision) as ask:
         welcome = ask(initialize(revision))["result"]
         results = list_and_call(ask, revision)
 
@@ -142,8 +153,8 @@ def test_a_client_that_shakes_hands_is_answered_in_its_revision(origin: str, tra
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_client_of_the_newest_revision_needs_no_handshake(origin: str, transport: str) -> None:
-    with speaking(transport, origin, NEWEST) as ask:
+def test_a_client_of_the_newest_revision_needs_no_handshake(servers: Servers, transport: str) -> None:
+    with speaking(transport, servers, NEWEST) as ask:
         welcome = ask(request("server/discover", NEWEST))["result"]
         results = list_and_call(ask, NEWEST)
 
@@ -156,8 +167,8 @@ def test_a_client_of_the_newest_revision_needs_no_handshake(origin: str, transpo
 
 @pytest.mark.parametrize("revision", HANDSHAKE)
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_handshake_says_that_there_is_a_page_to_show(origin: str, transport: str, revision: str) -> None:
-    with speaking(transport, origin, revision) as ask:
+def test_a_handshake_says_that_there_is_a_page_to_show(servers: Servers, transport: str, revision: str) -> None:
+    with speaking(transport, servers, revision) as ask:
         capabilities = ask(initialize(revision))["result"]["capabilities"]
 
     assert capabilities["extensions"] == {"io.modelcontextprotocol/ui": {}}
@@ -165,9 +176,9 @@ def test_a_handshake_says_that_there_is_a_page_to_show(origin: str, transport: s
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_host_of_any_revision_finds_the_page_of_each_tool_by_the_nested_key_and_the_flat_one(
-    origin: str, transport: str
+    servers: Servers, transport: str
 ) -> None:
-    with speaking(transport, origin, NEWEST) as ask:
+    with speaking(transport, servers, NEWEST) as ask:
         tools = ask(request("tools/list", NEWEST))["result"]["tools"]
 
     uri = "ui://headshots/gallery.html"
@@ -176,42 +187,42 @@ def test_a_host_of_any_revision_finds_the_page_of_each_tool_by_the_nested_key_an
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_ping_is_answered_in_the_newest_revision_too(origin: str, transport: str) -> None:
-    with speaking(transport, origin, NEWEST) as ask:
+def test_a_ping_is_answered_in_the_newest_revision_too(servers: Servers, transport: str) -> None:
+    with speaking(transport, servers, NEWEST) as ask:
         answer = ask(request("ping", NEWEST))
 
     about = {"name": NAME, "version": __version__}
     assert answer["result"] == {"resultType": "complete", "_meta": {"io.modelcontextprotocol/serverInfo": about}}
 
 
-def test_a_ping_over_http_has_status_200_in_the_newest_revision(origin: str) -> None:
+def test_a_ping_over_http_has_status_200_in_the_newest_revision(servers: Servers) -> None:
     headers = ACCEPT | {"mcp-protocol-version": NEWEST, "mcp-method": "ping"}
     with httpx2.Client() as http:
         answer = http.post(
-            f"{origin}/mcp", headers=headers, json={"jsonrpc": "2.0", "id": 1, **request("ping", NEWEST)}
+            f"{servers.origin}/mcp", headers=headers, json={"jsonrpc": "2.0", "id": 1, **request("ping", NEWEST)}
         )
 
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_handshake_for_an_unknown_revision_offers_the_newest_that_has_one(origin: str, transport: str) -> None:
-    with speaking(transport, origin, "2099-01-01") as ask:
+def test_a_handshake_for_an_unknown_revision_offers_the_newest_that_has_one(servers: Servers, transport: str) -> None:
+    with speaking(transport, servers, HANDSHAKE[0]) as ask:
         assert ask(initialize("2099-01-01"))["result"]["protocolVersion"] == HANDSHAKE[-1]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_request_in_an_unknown_revision_is_told_which_is_spoken(origin: str, transport: str) -> None:
-    with speaking(transport, origin, "2099-01-01") as ask:
+def test_a_request_in_an_unknown_revision_is_told_which_is_spoken(servers: Servers, transport: str) -> None:
+    with speaking(transport, servers, "2099-01-01") as ask:
         error = ask(look_up("2099-01-01", FAILED))["error"]
 
     assert error["data"] == {"supported": [NEWEST], "requested": "2099-01-01"}
 
 
-def test_a_header_that_names_an_unknown_revision_is_refused(origin: str) -> None:
+def test_a_header_that_names_an_unknown_revision_is_refused(servers: Servers) -> None:
     with httpx2.Client() as http:
         answer = http.post(
-            f"{origin}/mcp",
+            f"{servers.origin}/mcp",
             headers=ACCEPT | {"mcp-protocol-version": "1999-01-01"},
             json={"jsonrpc": "2.0", "id": 1, **request("tools/list", "2025-11-25")},
         )
@@ -222,12 +233,12 @@ def test_a_header_that_names_an_unknown_revision_is_refused(origin: str) -> None
 @pytest.mark.parametrize(("mode", "spoken"), [("legacy", HANDSHAKE[-1]), ("auto", NEWEST), (NEWEST, NEWEST)])
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_the_client_of_the_sdk_speaks_it_in_each_mode(
-    origin: str, transport: str, mode: str, spoken: str
+    servers: Servers, transport: str, mode: str, spoken: str
 ) -> None:
     over: dict[str, Any] = {
         "stdio": StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], "--sandbox"]),
-        "sse": sse_client(f"{origin}/sse"),
-        "http": streamable_http_client(f"{origin}/mcp"),
+        "sse": sse_client(f"{servers.origin}/sse"),
+        "http": streamable_http_client(f"{servers.origin}/mcp"),
     }
     async with Client(over[transport], mode=mode) as client:
         assert client.protocol_version == spoken

@@ -316,7 +316,10 @@ BAD_SETTINGS = {
 }
 
 
-@pytest.mark.parametrize(("variable", "value"), BAD_SETTINGS.values(), ids=list(BAD_SETTINGS))
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [BAD_SETTINGS["a token that was never filled in"], BAD_SETTINGS["allowed hosts that are not names"]],
+)
 async def test_a_setting_that_cannot_work_is_named_by_every_call(variable: str, value: str) -> None:
     """It does not hide the server: hosts show their users what a call answers, and nothing of stderr."""
     settings = environment(ACEDATACLOUD_API_TOKEN=TOKEN, ACEDATACLOUD_API_BASE_URL="http://127.0.0.1:9")
