@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import anyio
 from anyio.lowlevel import checkpoint
 from mcp_types import CallToolResult, TextContent
 
@@ -16,6 +15,7 @@ from headshots_mcp.server.bodies import Bodies
 from headshots_mcp.server.exchange import Exchange
 from headshots_mcp.server.places import Places, caller_of
 from headshots_mcp.server.refusals import BUSY, CallerGone, Refused, busy, shutting_down
+from headshots_mcp.server.turns import Turns
 
 if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -49,7 +49,7 @@ class Admission:
         self._bodies = Bodies()
         self._sse_messages = Places(CALLS)
         self._streams = Places(STREAMS)
-        self._turn = anyio.Lock()
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer why not."""
@@ -81,13 +81,8 @@ class Admission:
                 await busy().response(scope, receive, send)
                 return
             if scope[_PLACES] > 1:
-                await self._wait_for_turn()
+                await self._turns.take()
             await self._app(scope, receive, send)
-
-    async def _wait_for_turn(self) -> None:
-        """Let one large body be parsed per turn of the event loop, so that others come in between."""
-        async with self._turn:
-            await checkpoint()
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._streams.hold(caller_of(scope)) as room:

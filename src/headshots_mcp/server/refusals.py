@@ -5,8 +5,10 @@ from __future__ import annotations
 from mcp_types import INVALID_REQUEST
 from starlette.responses import JSONResponse
 
+from headshots_mcp.api.errors import ServerBusy
+
 RETRY_AFTER_SECONDS = 2
-BUSY = f"This server is handling too many lookups right now. Try again in {RETRY_AFTER_SECONDS} seconds."
+BUSY = str(ServerBusy(retry_after=RETRY_AFTER_SECONDS))
 
 
 class Refused(Exception):

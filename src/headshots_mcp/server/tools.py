@@ -26,6 +26,7 @@ from headshots_mcp.server.icon import ICONS
 from headshots_mcp.server.mcp_tasks import HeadshotTasksExtension
 from headshots_mcp.server.pictures import PictureTools
 from headshots_mcp.server.sdk import HeadshotServer, RequestTool, greet_hosts_with_apps, hide_prompts
+from headshots_mcp.server.turns import Turns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,6 +140,7 @@ class HeadshotTools:
         self._reader = reader
         self._token_of = token_of
         self._ending = ending
+        self._turns = Turns()
 
     async def get_headshot_task(self, request: RetrieveTask, ctx: Context) -> Annotated[CallToolResult, HeadshotTask]:
         """Look one task up."""
@@ -151,7 +153,7 @@ class HeadshotTools:
         self, request: RetrieveTasks, ctx: Context
     ) -> Annotated[CallToolResult, HeadshotTasks]:
         """Look several tasks up."""
-        return tasks_result(await self._reader.look_up(request.ids, self._token(ctx.headers)))
+        return tasks_result(await self.look_up(request.ids, ctx.headers))
 
     async def wait_for_headshot_tasks(
         self, request: WaitForTasks, ctx: Context
@@ -163,13 +165,16 @@ class HeadshotTools:
 
         waiting = Waiting(request.ids, anyio.current_time(), request.timeout_seconds)
         await poll(self._reader, waiting, self._token(ctx.headers), report, self._ending)
+        await self._turns.take()
         return tasks_result(waiting.outcomes, waiting.failures)
 
     async def look_up(
         self, ids: list[str], headers: Mapping[str, str] | None, *, polling: bool = False
     ) -> dict[str, Outcome]:
         """Look tasks up with the token of a call."""
-        return await self._reader.look_up(ids, self._token(headers), polling=polling)
+        outcomes = await self._reader.look_up(ids, self._token(headers), polling=polling)
+        await self._turns.take()  # a large answer takes its time to be made
+        return outcomes
 
     async def record(self, id: str, ctx: Context) -> str:  # noqa: A002 -- the URI's own word
         """Give one task's record as the API sends it."""

@@ -1,0 +1,18 @@
+"""Large pieces of work, one per turn of the event loop, so that other callers come in between."""
+
+from __future__ import annotations
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+
+class Turns:
+    """Hands out turns in the order they are asked for."""
+
+    def __init__(self) -> None:
+        self._lock = anyio.Lock()
+
+    async def take(self) -> None:
+        """Wait for a turn; it lasts until the caller waits for something again."""
+        async with self._lock:
+            await checkpoint()
