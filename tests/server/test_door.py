@@ -225,6 +225,23 @@ def test_bodies_are_limited_to_what_a_thousand_ids_need(
     assert httpx2.post(f"{server.origin}/mcp", content=content, headers=headers).status_code == status
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(b'{"ids":[' + b"1," * 10_000 + b"1]}", id="numbers"),
+        pytest.param(b'{"ids":' + b"[" * 10_001 + b"]" * 10_001 + b"}", id="depth"),
+        pytest.param(b"{" + b'"a":{' * 10_001 + b"}" * 10_002, id="objects"),
+        pytest.param(b"{" + b",".join(b'"%d":1' % number for number in range(10_002)) + b"}", id="names"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/mcp", "/messages/"])
+def test_more_values_than_a_thousand_ids_need_are_refused_unread(server: Server, path: str, arguments: bytes) -> None:
+    content = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":' + arguments + b"}}"
+    answer = ask(server, "POST", path, content=content, headers={"content-type": "application/json"})
+
+    assert (answer.status_code, "too many values" in answer.text) == (413, True)
+
+
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent(server: Server) -> None:
     request = post(server.port, "x" * 5_000_000, authorization="Bearer sandbox-x")
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from sse_starlette.sse import AppStatus
 
 from headshots_mcp.server.door import accepted_types
@@ -66,6 +68,11 @@ class StreamableApp:
 def _manager(server: MCPServer[Any], *, json_response: bool) -> StreamableHTTPSessionManager:
     server.streamable_http_app(stateless_http=True, json_response=json_response, transport_security=_NO_CHECKS)
     return server.session_manager
+
+
+# The SSE transport renders every message for its debug log, even where that is off: 0.1 s for a large one.
+for _message in (SessionMessage, JSONRPCRequest, JSONRPCNotification, JSONRPCResponse, JSONRPCError):
+    _message.__repr__ = _message.__str__ = object.__repr__  # type: ignore[method-assign]
 
 
 class SseApp:
