@@ -10,10 +10,16 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import anyio
+import anyio.to_thread
+from starlette.responses import Response
+
 from tests.server.test_stdio import COMMAND, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from starlette.types import Receive, Scope, Send
 
 
 OLD, NEW = "2025-11-25", "2026-07-28"
@@ -90,3 +96,22 @@ def post(port: int, message: Any, path: str = "/mcp", **headers: str) -> bytes:
     head = {"host": f"127.0.0.1:{port}", "content-type": "application/json", "content-length": str(len(body))} | headers
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in head.items())
     return f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread or process does, not longer than 20 seconds."""
+    with anyio.fail_after(20):
+        while not condition():  # noqa: ASYNC110 -- a thread of another loop or another process makes it true
+            await anyio.sleep(0.01)
+
+
+class Held(Response):
+    """An answer that waits until a test lets it go."""
+
+    def __init__(self, gate: threading.Event) -> None:
+        super().__init__(b"{}", media_type="application/json")
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.to_thread.run_sync(self._gate.wait, 30)
+        await super().__call__(scope, receive, send)

@@ -6,22 +6,24 @@ import re
 import socket
 import subprocess
 from collections import defaultdict
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx2
 import pytest
+from mcp import MCPError
 from mcp.client import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from headshots_mcp import __version__
-from headshots_mcp.sandbox.app import SUCCEEDED, UNKNOWN
+from headshots_mcp.sandbox.app import FAILED, SUCCEEDED, UNKNOWN
+from headshots_mcp.sandbox.faults import TRACE_ID
 from headshots_mcp.server.connections import allow_many_connections
 from tests.conftest import text_of
 from tests.server.test_stdio import COMMAND, environment
-from tests.servers import Server, serving
+from tests.servers import Server, serving, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -419,3 +421,32 @@ async def test_crowds_of_slow_idle_and_broken_connections_do_not_stop_others(loc
                 result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
 
     assert not result.is_error
+
+
+FAILED_TRACE_ID = "0b7bb1b6-4c1c-4d0a-8e35-5a86c1f2d7e9"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_team_gets_one_line_of_the_log_for_each_call(served: Served, transport: str) -> None:
+    calls: dict[str, dict[str, Any]] = {
+        "get_headshot_task": {"id": SUCCEEDED},
+        "get_headshot_tasks": {"ids": [SUCCEEDED, UNKNOWN, FAILED]},
+        "wait_for_headshot_tasks": {"ids": ["fault-403"]},
+        "secret-tool": {"ids": "secret-id"},
+    }
+    settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "HEADSHOTS_LOG_LEVEL": "INFO"}
+    with serving("--transport", "http", **settings) as server:
+        async with connect(server, transport, "sandbox-secret") as client:
+            for tool, arguments in calls.items():
+                with suppress(MCPError):
+                    await client.call_tool(tool, arguments)
+        await until(lambda: len(server.errors) >= 5)
+        lines = [line for line in server.errors if "call_log" in line]
+
+    assert [re.sub(r"\d+ ms", "7 ms", line.partition(": ")[2].strip()) for line in lines] == [
+        "get_headshot_task: 1 id, 1 succeeded, 7 ms",
+        f"get_headshot_tasks: 3 ids, 1 failed, 1 processing, 1 succeeded, trace id {FAILED_TRACE_ID}, 7 ms",
+        f"wait_for_headshot_tasks: 1 id, error, trace id {TRACE_ID}, 7 ms",
+        "unknown tool: 1 id, error, 7 ms",
+    ]
+    assert not re.search("secret|16f96e95", "".join(server.errors))

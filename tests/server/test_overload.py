@@ -16,8 +16,7 @@ import pytest
 
 from tests.conftest import text_of
 from tests.server.test_http import connect, wait_until_asked
-from tests.server.test_scale_out import Held, until
-from tests.servers import NEW, OLD, serving, tool_call
+from tests.servers import NEW, OLD, Held, serving, tool_call, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +124,26 @@ async def test_over_sse_what_there_is_no_room_for_is_refused_in_words(served: Se
     assert not result.is_error
     assert all(early)
     assert 8 <= sum(refused) <= 20
+
+
+@pytest.mark.load
+async def test_a_greedy_caller_does_not_keep_others_waiting(served: Served) -> None:
+    """One asks a hundred times for a thousand tasks; the others are as fast as the API, which is not what is slow."""
+    with asking(served) as server:
+
+        async def ask_for_many(number: int) -> None:
+            async with connect(server, "old" if number % 2 else "new", "sandbox-greedy") as client:
+                await client.call_tool("get_headshot_tasks", {"ids": [f"{number}-{each}" for each in range(1000)]})
+
+        async with anyio.create_task_group() as group:
+            for number in range(100):
+                group.start_soon(ask_for_many, number)
+            await until(lambda: len(served.bodies) > 20)
+            for number in range(5):
+                with anyio.fail_after(5):
+                    async with connect(server, "new", "sandbox-other") as client:
+                        await client.call_tool("get_headshot_task", {"id": f"mine-{number}"})
+            group.cancel_scope.cancel()
 
 
 @pytest.mark.load

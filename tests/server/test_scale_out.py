@@ -23,17 +23,14 @@ from mcp import MCPError
 from mcp.client import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from starlette.responses import Response
 
 from headshots_mcp.sandbox.app import SUCCEEDED
 from tests.conftest import REPOSITORY, text_of
-from tests.servers import serving
+from tests.servers import Held, serving, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
-
-    from starlette.types import Receive, Scope, Send
 
     from tests.conftest import Served
     from tests.servers import Server
@@ -157,13 +154,6 @@ async def connect(team: Team, token: str, mode: str) -> AsyncIterator[Client]:
                 yield client
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread or process does, not longer than 20 seconds."""
-    with anyio.fail_after(20):
-        while not condition():  # noqa: ASYNC110 -- a thread of another loop or another process makes it true
-            await anyio.sleep(0.01)
-
-
 @needs_nginx
 async def test_every_call_is_answered_whichever_process_it_reaches(served: Served, team: Team) -> None:
     answers: dict[str, str] = {}
@@ -186,18 +176,6 @@ async def test_every_call_is_answered_whichever_process_it_reaches(served: Serve
     assert min(Counter(team.asked()).values()) > len(ids) / 4
     assert len(set(team.asked())) == 3
     assert not [server for server in team.servers if "Traceback" in "".join(server.errors)]
-
-
-class Held(Response):
-    """An answer that waits until a test lets it go."""
-
-    def __init__(self, gate: threading.Event) -> None:
-        super().__init__(b"{}", media_type="application/json")
-        self._gate = gate
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await anyio.to_thread.run_sync(self._gate.wait, 30)
-        await super().__call__(scope, receive, send)
 
 
 @needs_nginx

@@ -18,9 +18,8 @@ from mcp import MCPError
 from headshots_mcp.sandbox.app import UNKNOWN
 from tests.conftest import text_of
 from tests.server.test_http import TRANSPORTS, connect
-from tests.server.test_scale_out import Held, until
 from tests.server.test_stdio import COMMAND
-from tests.servers import NEW, OLD, serving, tool_call
+from tests.servers import NEW, OLD, Held, serving, tool_call, until
 
 if TYPE_CHECKING:
     from tests.conftest import Served

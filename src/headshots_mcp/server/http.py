@@ -18,6 +18,7 @@ from headshots_mcp.api.client import HeadshotsClient
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.lookup.reader import Reader
 from headshots_mcp.server.admission import CALLS, Admission, SseAdmission
+from headshots_mcp.server.call_log import log_calls
 from headshots_mcp.server.connections import set_up_uvicorn
 from headshots_mcp.server.door import HostOriginMiddleware, MethodMiddleware, PathMiddleware
 from headshots_mcp.server.lifetime import Lifetime, LifetimeMiddleware
@@ -70,7 +71,7 @@ def application(
     reader = Reader(client, timeout=settings.timeout)
     calls, shutdown = Places(CALLS), Shutdown(end_streams)
     server = create_server(reader, token_of, image_hosts=settings.image_hosts, ending=shutdown.ending)
-    server.middleware.append(SseAdmission(calls, shutdown))
+    server.middleware.extend([log_calls, SseAdmission(calls, shutdown)])
     streamable = StreamableApp(server) if transport == "http" else None
 
     @asynccontextmanager
