@@ -32,7 +32,6 @@ class Shutdown:
     """
 
     def __init__(self, finally_: Callable[[], object]) -> None:
-        self.begun = False
         self._finally = finally_
         self.ending = anyio.Event()
         self._idle = anyio.Event()
@@ -51,9 +50,13 @@ class Shutdown:
 
     def begin(self) -> None:
         """Begin to end."""
-        self.begun = True
         self.ending.set()
         self._note_if_idle()
+
+    @property
+    def begun(self) -> bool:
+        """Whether nothing new may begin."""
+        return self.ending.is_set()
 
     @contextmanager
     def call(self) -> Iterator[None]:
