@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import jsonschema
 import pytest
 from mcp import MCPError
 from mcp_types import INVALID_PARAMS, BlobResourceContents, ResourceLink
 from starlette.responses import JSONResponse
 
-from headshots_mcp.sandbox.app import FAILED, GALLERY, SUCCEEDED, UNKNOWN, Sandbox
+from headshots_mcp.sandbox.app import FAILED, GALLERY, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from headshots_mcp.sandbox.portraits import portrait
-from headshots_mcp.server.pictures import MAX_RESOURCE_BYTES
+from headshots_mcp.server.pictures import MAX_RESOURCE_BYTES, PICTURES_AT_ONCE
 from tests.conftest import connected, text_of
 from tests.lookup.picture_site import PNG, file_names, picture_site
+from tests.server.test_http import connect
+from tests.servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 
     from mcp.client import Client
 
+    from tests.conftest import Served
     from tests.lookup.picture_site import PictureSite
 
 
@@ -231,3 +238,43 @@ async def test_a_picture_that_cannot_be_had_says_why_without_its_address(
                 await read(client, "t", "1")
 
     assert "127.0.0.1" not in str(refused.value)
+
+
+def _read_over_http(origin: str, token: str, task_id: str, timeout: float = 20) -> httpx2.Response:
+    """Read the first picture of a task as a host of the 2025 revisions does."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": "resources/read"}
+    params = {"uri": f"headshots://tasks/{task_id}/pictures/1"}
+    headers = {"accept": "application/json, text/event-stream", "authorization": f"Bearer {token}"}
+    return httpx2.post(f"{origin}/mcp", json=body | {"params": params}, headers=headers, timeout=timeout)
+
+
+def test_over_http_a_caller_holds_a_few_pictures_at_once_and_leaves_room_for_others(served: Served) -> None:
+    """A greedy caller asks for eight pictures of a site that holds them; another one is served meanwhile."""
+    with picture_site() as site, ThreadPoolExecutor(9) as pool:
+        for path, name in (("/held", "held"), ("/png", "quick")):
+            record = {"id": name, "response": {"success": True, "data": [{"image_url": site.origin + path}]}}
+            served.sandbox.script(name, repeat(JSONResponse({"items": [record]})))
+        settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "HEADSHOTS_IMAGE_HOSTS": site.origin}
+        with serving("--transport", "http", **settings) as server:
+            greedy = [pool.submit(_read_over_http, server.origin, "sandbox-greedy", "held") for _ in range(8)]
+            assert site.holding.wait(20)
+            other = _read_over_http(server.origin, "sandbox-other", "quick")
+            held = [path for path, _ in site.asked if path == "/held"]
+            site.let_go.set()
+            answers = [future.result(20) for future in greedy]
+
+    assert base64.b64decode(_result(other)["contents"][0]["blob"]) == PNG
+    assert 1 <= len(held) <= PICTURES_AT_ONCE // 2
+    assert [_result(answer)["contents"][0]["mimeType"] for answer in answers] == ["image/png"] * 8
+
+
+def _result(answer: httpx2.Response) -> Any:
+    data = next((line for line in answer.text.splitlines() if line.startswith("data: {")), f"data: {answer.text}")
+    return json.loads(data.removeprefix("data: "))["result"]
+
+
+async def test_over_the_older_sse_transport_pictures_are_refused_in_words(served: Served) -> None:
+    with serving("--transport", "http", ACEDATACLOUD_API_BASE_URL=served.base_url) as server:
+        async with connect(server, "sse", TOKEN) as client:
+            with pytest.raises(MCPError, match="Connect over Streamable HTTP"):
+                await read(client, GALLERY, "1")

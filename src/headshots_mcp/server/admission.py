@@ -6,6 +6,7 @@ queue would be worked off for nobody.
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from anyio.lowlevel import checkpoint
@@ -13,7 +14,7 @@ from mcp_types import CallToolResult, TextContent
 
 from headshots_mcp.server.bodies import Bodies
 from headshots_mcp.server.exchange import Exchange
-from headshots_mcp.server.places import Places, caller_of
+from headshots_mcp.server.places import UNTIL_ANSWERED, Places, caller_of, is_of_sse
 from headshots_mcp.server.refusals import BUSY, CallerGone, Refused, busy, shutting_down
 from headshots_mcp.server.turns import Turns
 
@@ -75,14 +76,15 @@ class Admission:
         """Begin a call, unless its caller turns out to have gone."""
         for _ in range(TURNS):
             await checkpoint()
-        calls = self._sse_messages if _is_of_sse(scope) else self._calls
+        calls = self._sse_messages if is_of_sse(scope) else self._calls
         with calls.hold(caller_of(scope), scope[_PLACES]) as room:
             if not room:
                 await busy().response(scope, receive, send)
                 return
             if scope[_PLACES] > 1:
                 await self._turns.take()
-            await self._app(scope, receive, send)
+            async with AsyncExitStack() as scope[UNTIL_ANSWERED]:
+                await self._app(scope, receive, send)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._streams.hold(caller_of(scope)) as room:
@@ -105,14 +107,10 @@ class SseAdmission:
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Let a message in, or answer in words that there is no room for it."""
-        if not (ctx.request and _is_of_sse(ctx.request.scope)):
+        if not (ctx.request and is_of_sse(ctx.request.scope)):
             return await call_next(ctx)
         with (
             self._shutdown.call(),
             self._calls.hold(caller_of(ctx.request.scope), ctx.request.scope[_PLACES]) as room,
         ):
             return await call_next(ctx) if room else CallToolResult(content=[TextContent(text=BUSY)], is_error=True)
-
-
-def _is_of_sse(scope: Scope) -> bool:
-    return str(scope["path"]).endswith("/messages/")

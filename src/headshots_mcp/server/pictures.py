@@ -14,12 +14,14 @@ from pydantic import Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
 from headshots_mcp.api.errors import LookupFailed, NotFound
+from headshots_mcp.api.limiter import FairLimiter
 from headshots_mcp.api.requests import Request, RetrieveTask, TaskId
 from headshots_mcp.lookup.pictures import PictureFailed
 from headshots_mcp.lookup.saving import Folder, save_pictures
 from headshots_mcp.lookup.tasks import Answer
 from headshots_mcp.server.arguments import validation_message
 from headshots_mcp.server.icon import ICONS
+from headshots_mcp.server.places import UNTIL_ANSWERED, caller_of, is_of_sse
 from headshots_mcp.server.sdk import RequestTool
 
 if TYPE_CHECKING:
@@ -36,6 +38,10 @@ LookUp = Callable[[list[str], "Mapping[str, str] | None"], Awaitable["dict[str, 
 
 MAX_SAVED_TASKS = 50
 MAX_RESOURCE_BYTES = 10 * 1024 * 1024
+# Over HTTP, of all callers together: each is in memory several times over until it is sent.
+PICTURES_AT_ONCE = 6
+ROOM_SECONDS = 20.0
+NOT_OVER_SSE = "Pictures are not served over SSE. Connect over Streamable HTTP, at /mcp."
 # Most hosts give a call up after 60 s; what was saved by then is kept, and the next call goes on from there.
 SAVE_SECONDS = 50.0
 
@@ -79,6 +85,7 @@ class PictureTools:
         self._look_up = look_up
         self._pictures = pictures
         self._folder = Folder(save_dir, pictures) if save_dir else None
+        self._room = FairLimiter(PICTURES_AT_ONCE)
 
     def tools(self) -> list[RequestTool]:
         """Give the tool that saves, or none."""
@@ -113,12 +120,27 @@ class PictureTools:
         """Give the bytes of one picture."""
         into = BytesIO()
         try:
+            await self._take_room(ctx.request_context.request)
             await self._pictures.fetch(await self._link(id, n, ctx), into, limit=MAX_RESOURCE_BYTES)
         except ValidationError as error:
             raise ResourceNotFoundError(validation_message(error)) from error
         except (LookupFailed, PictureFailed) as error:
             raise ResourceError(str(error)) from error
         return into.getvalue()
+
+    async def _take_room(self, request: Any) -> None:
+        """Hold room for a picture until the answer with it is sent; over stdio there is one caller and no need.
+
+        Raises:
+            LookupFailed: If there is none in time.
+            ResourceError: Over the older SSE transport, where nobody knows when an answer is sent.
+        """
+        if request is None:
+            return
+        if is_of_sse(request.scope):
+            raise ResourceError(NOT_OVER_SSE)
+        place = self._room.place(caller_of(request.scope), within=ROOM_SECONDS)
+        await request.scope[UNTIL_ANSWERED].enter_async_context(place)
 
     async def _link(self, task_id: str, n: str, ctx: Context) -> str:
         request = RetrieveTask(id=task_id)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Scope
 
+# Where a request's scope has a stack of what is held until its answer is sent.
+UNTIL_ANSWERED = "headshots_mcp.until_answered"
+
 
 class Places:
     """A number of places, of which each caller may take as many as are free."""
@@ -43,3 +46,8 @@ def caller_of(scope: Scope) -> bytes:
     """Tell callers apart by a digest of their token, which is not kept, or by address if they sent none."""
     token = dict(scope["headers"]).get(b"authorization")
     return sha256(token).digest() if token else str(scope.get("client")).encode()
+
+
+def is_of_sse(scope: Scope) -> bool:
+    """Whether a request brings a message over the older SSE transport, and ends before its answer is sent."""
+    return str(scope["path"]).endswith("/messages/")
