@@ -117,14 +117,13 @@ def test_the_demo_leaves_its_pictures_and_a_page_and_opens_it(tmp_path: Path) ->
     pictures = sorted(folder.glob("*.png"))
     for ended in said:
         assert (ended.returncode, ended.stderr) == (0, "")
-        assert f"3 pictures are saved and shown in your browser: {page}\n" in ended.stdout
+        assert f"6 pictures are saved and shown in your browser: {page}\n" in ended.stdout
     assert seen.read_text() == page.as_uri()
-    assert len(pictures) == 3
+    assert len(pictures) == 6
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
     assert re.findall('src="([^"]+)"', page.read_text("utf-8")) == [
-        "16f96e95-d95c-46ef-b183-139b9bd1aebd-1.png",
-        "sandbox-living-1.png",
-        "sandbox-living-2.png",
+        *(f"sandbox-living-{number}.png" for number in (1, 2)),
+        *(f"sandbox-gallery-{number}.png" for number in (1, 2, 3, 4)),
     ]
 
 
@@ -135,7 +134,7 @@ def test_the_demo_overwrites_nothing(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=False)
 
     assert ended.returncode == 1
-    assert f"Unexpected: the pictures could not be saved: File exists: {page}\n" in ended.stdout
+    assert f"Unexpected: the page could not be saved: File exists: {page}\n" in ended.stdout
     assert page.read_text() == "mine"
 
 

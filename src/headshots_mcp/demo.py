@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from io import TextIOWrapper
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -13,15 +15,14 @@ from mcp.client import Client
 from mcp_types import TextContent
 
 from headshots_mcp import NAME, __version__
-from headshots_mcp.sandbox.app import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
+from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mcp.shared.dispatcher import ProgressFnT
     from mcp_types import CallToolResult
 
 TIME_LIMIT = 23.0
+_TOOLS = ("get_headshot_task", "get_headshot_tasks", "wait_for_headshot_tasks")
 _SHOWN = (
     "Demo finished, all checks passed: you saw an assistant look up one headshot task and several, wait for one to "
     "finish, and get a clear answer to a mistake."
@@ -41,44 +42,50 @@ def run_demo(folder: Path | None = None, *, show: bool = False) -> int:
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the folder's name may have letters the console lacks
+    if show and folder is None:
+        folder = Path(mkdtemp(prefix="headshots-demo-"))
     sandbox = Sandbox()
     with sandbox.serve() as base_url:
         print(f"{NAME} {__version__}: a real server over stdio, with sample tasks served at {base_url}\n")
-        server = StdioServerParameters(
-            command=sys.executable,
-            args=["-c", _SERVE],
-            env={"ACEDATACLOUD_API_BASE_URL": base_url, "ACEDATACLOUD_API_TOKEN": TOKEN},
-        )
-        demo = Demo(sandbox)
+        demo = Demo(sandbox, folder.absolute() if folder else None)
         try:
-            anyio.run(demo.run, server)
+            anyio.run(demo.run, base_url)
         except Exception as error:  # whatever ended the server belongs into the transcript's verdict
             demo.surprises.append(f"the server or its client failed: {error!r}")
-        if not demo.surprises and (folder or show):
-            demo.keep(folder, show=show)
+    if demo.saved and not demo.surprises:
+        demo.leave_page(show=show)
     for surprise in demo.surprises:
         print(f"Unexpected: {surprise}")
     if not demo.surprises:
-        print("" if folder or show else f"To look at the pictures: {NAME} demo --open\n", end="")
-        print(_SHOWN)
+        print(_SHOWN if folder else f"To look at sample pictures: {NAME} demo --open\n{_SHOWN}")
     return 1 if demo.surprises else 0
 
 
 class Demo:
     """A walk through the tools, printed as it goes; `surprises` says what was not as expected."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, folder: Path | None) -> None:
         self.surprises: list[str] = []
-        self._pictures: dict[str, list[str]] = {}
+        self.saved: list[Path] = []
         self._sandbox = sandbox
+        self._folder = folder
 
-    async def run(self, server: StdioServerParameters) -> None:
-        """Walk through the tools of a server that asks the sandbox."""
+    async def run(self, base_url: str) -> None:
+        """Walk through the tools of a server that asks the sandbox at this URL."""
+        environment = {
+            "ACEDATACLOUD_API_BASE_URL": base_url,
+            "ACEDATACLOUD_API_TOKEN": TOKEN,
+            "HEADSHOTS_IMAGE_HOSTS": base_url,
+            "HEADSHOTS_SAVE_DIR": str(self._folder or ""),
+        }
+        server = StdioServerParameters(command=sys.executable, args=["-c", _SERVE], env=environment)
         with anyio.move_on_after(TIME_LIMIT) as limit:
             async with Client(server) as client:
                 await self._list_tools(client)
                 await self._look_up(client)
                 await self._follow(client)
+                if self._folder:
+                    await self._save(client)
                 await self._be_refused(client)
         if limit.cancelled_caught:
             self.surprises.append(f"not done within {TIME_LIMIT:g} s")
@@ -86,18 +93,17 @@ class Demo:
         print(f"{requests} upstream requests over {connections} connection{'s'[: connections != 1]}.")
         self._expect("one connection for all requests", met=connections <= 1)
 
-    def keep(self, folder: Path | None, *, show: bool) -> None:
-        """Leave the pictures that were found in a folder, with a page to look at them, and open that if asked to."""
-        from headshots_mcp.demo_pictures import keep_pictures, open_page  # noqa: PLC0415 -- only where it is asked for
+    def leave_page(self, *, show: bool) -> None:
+        """Leave a page beside the saved pictures, and open it if asked to."""
+        from headshots_mcp.demo_page import open_page, write_page  # noqa: PLC0415 -- only where it is asked for
 
         try:
-            page = keep_pictures(self._pictures, folder)
+            page = write_page(self.saved[0].parent, [path.name for path in self.saved])
         except OSError as error:
-            self.surprises.append(f"the pictures could not be saved: {error.strerror or error}: {error.filename}")
+            self.surprises.append(f"the page could not be saved: {error.strerror or error}: {error.filename}")
             return
-        count = sum(map(len, self._pictures.values()))
         opened = show and open_page(page)
-        print(f"{count} pictures are saved{' and shown in your browser' if opened else ''}: {page}")
+        print(f"{len(self.saved)} pictures are saved{' and shown in your browser' if opened else ''}: {page}")
 
     async def _list_tools(self, client: Client) -> None:
         print("The tools:")
@@ -106,7 +112,8 @@ class Demo:
             print(f"    {tool.name}: {tool.title}")
         print()
         names = [tool.name for tool in tools]
-        self._expect("three tools", met=names == ["get_headshot_task", "get_headshot_tasks", "wait_for_headshot_tasks"])
+        saving = ["save_headshots"] if self._folder else []
+        self._expect("its tools", met=names == [*_TOOLS, *saving])
 
     async def _look_up(self, client: Client) -> None:
         one = await self._call(client, "get_headshot_task", {"id": SUCCEEDED})
@@ -127,6 +134,12 @@ class Demo:
         states = [task["status"] for task in _structured(waited).get("tasks", [])]
         self._expect("a living task that has succeeded", met=states == ["succeeded", "succeeded"])
 
+    async def _save(self, client: Client) -> None:
+        answer = await self._call(client, "save_headshots", {"ids": [LIVING, GALLERY]})
+        pictures = _structured(answer).get("pictures", [])
+        self.saved = [Path(picture["path"]) for picture in pictures if "path" in picture]
+        self._expect("six saved pictures", met=len(self.saved) == 6)
+
     async def _be_refused(self, client: Client) -> None:
         asked = len(self._sandbox.requests)
         refused = await self._call(client, "get_headshot_task", {"id": ""})
@@ -140,18 +153,11 @@ class Demo:
         print(f"> {tool} {json.dumps(arguments)}")
         result = await client.call_tool(tool, arguments, progress_callback=report)
         text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
-        self._remember_pictures(result)
         outcome = "refused: " if result.is_error else ""
         print("    " + (outcome + text).replace("\n", "\n    "))
         requests = len(self._sandbox.requests) - before
         print(f"    [upstream requests: {requests}]\n", flush=True)
         return result
-
-    def _remember_pictures(self, result: CallToolResult) -> None:
-        found = _structured(result)
-        for task in found.get("tasks", [found]):
-            if links := task.get("image_urls"):
-                self._pictures[task["id"]] = links
 
     def _expect(self, what: str, *, met: bool) -> None:
         if not met:
