@@ -88,6 +88,14 @@ def test_each_transport_serves_its_paths(flag: str, paths: dict[str, int]) -> No
     assert found == paths
 
 
+def test_no_answer_waits_until_the_client_has_acknowledged_its_first_half(local: Server) -> None:
+    with httpx2.Client() as http:
+        seconds = [http.get(f"{local.origin}/health").elapsed.total_seconds() for _ in range(60)]
+
+    # Systems put acknowledging off for 40 ms, though not at the beginning of a connection.
+    assert min(seconds[30:]) < 0.03
+
+
 def test_health_answers_with_the_version_and_no_name_of_what_it_runs_on(local: Server) -> None:
     answer = httpx2.get(f"{local.origin}/health")
 
