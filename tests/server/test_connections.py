@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,7 +16,7 @@ from headshots_mcp.sandbox.app import SUCCEEDED
 from headshots_mcp.server.connections import allow_many_connections
 from tests.conftest import text_of
 from tests.server.test_http import connect
-from tests.servers import post, serving
+from tests.servers import post, serving, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,23 @@ def test_a_stream_stays_open(impatient: Server) -> None:
         stream.settimeout(0.1)
         with pytest.raises(TimeoutError):
             stream.recv(1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+async def test_a_caller_who_does_not_read_its_answers_is_cut_off(impatient: Server) -> None:
+    """More answers than fit into any buffer."""
+    before = open_files(impatient)
+    with socket.socket() as connection, suppress(ConnectionError):
+        connection.settimeout(20)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", impatient.port))
+        ping = {"jsonrpc": "2.0", "id": "x" * 1_500_000, "method": "ping"}
+        connection.sendall(post(impatient.port, ping, accept="*/*", authorization="Bearer t") * 9)
+        await until(lambda: open_files(impatient) <= before)
+
+
+def open_files(server: Server) -> int:
+    return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")

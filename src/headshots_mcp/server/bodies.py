@@ -67,7 +67,8 @@ def _check(size: int, limit: int) -> None:
     if size > MAX_BODY:
         raise Refused(413, "The request is too large: 1.5 MiB is enough for 1,000 task ids.")
     if size > limit:
-        raise Refused(401, "A request of this size needs a token: send the header Authorization: Bearer.")
+        sentence = "A request of this size needs a token: send the header Authorization: Bearer."
+        raise Refused(401, sentence, www_authenticate="Bearer")
 
 
 def _checked(body: bytes) -> bytes:

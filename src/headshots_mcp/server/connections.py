@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     import uvicorn
 
 KEEPALIVE_SECONDS = 75
-# A connection without a request in progress has so long to bring one whole head, and as long again to be noticed.
+# What connections are looked at for, time and again: whether the head of a request has been due since the last time.
 HEAD_SECONDS = 20.0
 MAX_OPEN_FILES = 65_536
 # Files that are kept for connections to the API.
 RESERVED_FILES = 256
 _UVICORNS_KEEPALIVE_SECONDS = 5
+# One connection each; that of HTTP/2 is another matter.
+_PROTOCOLS = ("H11Protocol", "HttpToolsProtocol", "ZttpProtocol")
 
 
 def set_up_uvicorn() -> None:
@@ -41,7 +43,8 @@ def set_up_uvicorn() -> None:
     if config.timeout_graceful_shutdown is None:
         config.timeout_graceful_shutdown = int(GRACE_SECONDS) + 1
     config.encoded_headers = [header for header in config.encoded_headers if header != (b"server", b"uvicorn")]
-    config.http_protocol_class = _guarded(config.http_protocol_class, max(files - RESERVED_FILES, files // 2))
+    if config.http_protocol_class.__name__ in _PROTOCOLS:
+        config.http_protocol_class = _guarded(config.http_protocol_class, max(files - RESERVED_FILES, files // 2))
 
 
 def _running_uvicorn() -> uvicorn.Server | None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+from uvicorn.server import HANDLED_SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -97,7 +98,7 @@ def _noticing_signals(notice: Callable[[], object]) -> Iterator[None]:
     with ExitStack() as stack:
         # Elsewhere Python takes no signals.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in HANDLED_SIGNALS:
                 before = signal.getsignal(number)
                 if callable(before):
                     stack.enter_context(_noticing(number, before, notice))
@@ -106,7 +107,7 @@ def _noticing_signals(notice: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def _noticing(
-    number: signal.Signals, before: Callable[[int, FrameType | None], object], notice: Callable[[], object]
+    number: int, before: Callable[[int, FrameType | None], object], notice: Callable[[], object]
 ) -> Iterator[None]:
     def handle(received: int, frame: FrameType | None) -> None:
         notice()
