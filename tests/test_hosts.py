@@ -114,14 +114,16 @@ def team() -> Iterator[str]:
 
 
 def claude_code(machine: Machine, block: Block) -> set[str]:
-    """It says what tools there are before it asks its model, which nobody is here."""
+    """It says what tools there are before it asks its model, which nobody is here; it waits five seconds for them."""
     machine.run(*shlex.split(block.text))
-    nobody = {"ANTHROPIC_API_KEY": "none", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
-    machine.environment.update(nobody, MCP_TIMEOUT="90000")
-    with machine.running("claude", "-p", "hello", "--output-format", "stream-json", "--verbose") as process:
-        assert process.stdout is not None
-        begun = json.loads(process.stdout.readline())
-    return {tool.removeprefix(f"mcp__{NAME}__") for tool in begun["tools"] if tool.startswith("mcp__")}
+    machine.environment.update(ANTHROPIC_API_KEY="none", ANTHROPIC_BASE_URL="http://127.0.0.1:9")
+    for _ in range(3):
+        with machine.running("claude", "-p", "hello", "--output-format", "stream-json", "--verbose") as process:
+            assert process.stdout is not None
+            tools = json.loads(process.stdout.readline())["tools"]
+        if found := {tool.removeprefix(f"mcp__{NAME}__") for tool in tools if tool.startswith("mcp__")}:
+            return found
+    return set()
 
 
 def codex(machine: Machine, block: Block) -> set[str]:
