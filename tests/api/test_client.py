@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx2
 import pytest
 from starlette.responses import JSONResponse
 
 from headshots_mcp import __version__
-from headshots_mcp.api.client import HeadshotsClient
+from headshots_mcp.api.client import PLACES, HeadshotsClient
 from headshots_mcp.api.errors import AnswerNotUnderstood, ClientNotUsable, TimedOut, TokenRejected
 from headshots_mcp.api.requests import RetrieveTask
-from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, UNKNOWN
+from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from tests.conftest import connected, documented, text_of
+from tests.late import Late
 
 if TYPE_CHECKING:
+    from mcp.client import Client
+
     from tests.conftest import Served
 
 TRACE = "2cf86e86-22a4-46e1-ac2f-032c0f2a4e89"
@@ -157,3 +161,26 @@ async def test_another_transport_can_carry_the_requests(served: Served) -> None:
 
     assert record is not None
     assert record.id == SUCCEEDED
+
+
+@pytest.mark.usefixtures("movable_clock")
+async def test_what_cannot_begin_in_time_is_told_that_the_server_is_busy() -> None:
+    sandbox, told = Sandbox(), dict[str, float]()
+    ids = [f"t{number}" for number in range(PLACES // 2 + 1)]
+    for id_ in ids:
+        sandbox.script(id_, [Late(3600, JSONResponse({}))])
+    began = anyio.current_time()
+
+    async def ask(client: Client, id_: str) -> None:
+        result = await client.call_tool("get_headshot_task", {"id": id_})
+        told[text_of(result)] = anyio.current_time() - began
+
+    async with connected(sandbox, within=20) as client, anyio.create_task_group() as group:
+        for id_ in ids:
+            group.start_soon(ask, client, id_)
+
+    assert told == {
+        "This server is handling too many lookups right now. Try again in 5 seconds.": 10,
+        TimedOut.message: 20,
+    }
+    assert len(sandbox.requests) == PLACES // 2

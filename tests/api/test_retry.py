@@ -18,25 +18,13 @@ from headshots_mcp.lookup.tasks import HeadshotTask
 from headshots_mcp.sandbox.app import TOKEN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
 from tests.conftest import look_up, reading
+from tests.late import Late
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from starlette.types import Receive, Scope, Send
 
 pytestmark = pytest.mark.usefixtures("movable_clock")
-
-
-class Late(Response):
-    """An answer that comes after some seconds."""
-
-    def __init__(self, seconds: float, answer: Response) -> None:
-        super().__init__()
-        self.seconds, self.answer = seconds, answer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await anyio.sleep(self.seconds)
-        await self.answer(scope, receive, send)
 
 
 class Broken(Response):

@@ -13,6 +13,7 @@ from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.sandbox.app import TOKEN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
 from tests.conftest import look_up, reading
+from tests.late import Late
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -122,25 +123,13 @@ async def test_two_callers_who_ask_the_same_at_once_do_not_share_an_answer(batch
     assert tokens == [f"Bearer {TOKEN}", "Bearer sandbox-another"]
 
 
-class Late(Response):
-    """An answer that takes its time."""
-
-    def __init__(self, seconds: float, answer: Response | None = None) -> None:
-        super().__init__()
-        self.seconds, self.answer = seconds, answer or Response()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await anyio.sleep(self.seconds)
-        await self.answer(scope, receive, send)
-
-
 @pytest.mark.usefixtures("movable_clock")
 @pytest.mark.parametrize(
     ("answer", "failure", "seconds", "requests"),
     [
         pytest.param(Late(2, error_answer(500)), "ServerFault", (8, 11), 4, id="a fault that may pass"),
         pytest.param(Late(5, error_answer(403)), "UsedUp", (5, 5), 1, id="a refusal"),
-        pytest.param(Late(3600), "TimedOut", (20, 20), 1, id="no answer"),
+        pytest.param(Late(3600, Response()), "TimedOut", (20, 20), 1, id="no answer"),
     ],
 )
 async def test_whoever_waited_for_a_request_that_failed_does_not_send_it_again(
@@ -169,7 +158,7 @@ async def test_whoever_waited_for_a_request_that_failed_does_not_send_it_again(
 @pytest.mark.usefixtures("movable_clock")
 async def test_a_caller_with_more_time_does_not_fail_with_one_who_has_less() -> None:
     sandbox, statuses = Sandbox(), list[str]()
-    sandbox.script("t", [Late(3), JSONResponse({})])
+    sandbox.script("t", [Late(3, Response()), JSONResponse({})])
 
     async def ask(reader: Reader, seconds: float) -> None:
         with anyio.move_on_after(seconds):
