@@ -109,8 +109,13 @@ class WatchedNetwork(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Connect, as httpcore2 wants it."""
-        self.stream = await httpcore2.AnyIOBackend().connect_tcp(host, port, timeout, local_address, socket_options)
-        return WatchedStream(self.stream, self)
+        backend = httpcore2.AnyIOBackend()
+        return self.watch(await backend.connect_tcp(host, port, timeout, local_address, socket_options))
+
+    def watch(self, stream: httpcore2.AsyncNetworkStream) -> httpcore2.AsyncNetworkStream:
+        """Take a stream for that of the connection, and give it with its reads counted."""
+        self.stream = stream
+        return WatchedStream(stream, self)
 
     async def aclose(self) -> None:
         """Close the stream; httpcore2 forgets one whose TLS handshake was cancelled."""
@@ -146,8 +151,7 @@ class WatchedStream(httpcore2.AsyncNetworkStream):
         timeout: float | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Go on in TLS."""
-        self._network.stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
-        return WatchedStream(self._network.stream, self._network)
+        return self._network.watch(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         """Tell about the socket below."""
