@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -85,6 +86,33 @@ def test_one_json_object_is_for_scripts(capsys: pytest.CaptureFixture[str]) -> N
         ("none", "not_found"),
     ]
     assert "pictures" not in found
+
+
+def test_why_a_task_could_not_be_looked_up_is_in_the_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    run("fault-403", "--sandbox", "--json")
+
+    (task,) = json.loads(capsys.readouterr().out)["tasks"]
+    assert (task["status"], task["error"]["code"]) == ("unavailable", "used_up")
+
+
+class Terminal(io.StringIO):
+    """A stderr that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_how_far_it_is_and_nothing_of_that_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    run(GALLERY, "--wait", "--sandbox", "--save", str(tmp_path))
+
+    shown = terminal.getvalue().split("\r")
+    assert any(line.startswith("1 of 1 done, ") for line in shown)
+    assert "4 of 4 pictures done" in shown
+    assert shown[-2].strip() == shown[-1] == ""
 
 
 @pytest.mark.parametrize("wait", [["--wait"], ["--wait=30"]])

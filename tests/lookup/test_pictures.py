@@ -89,6 +89,13 @@ async def test_a_site_that_falls_silent_is_given_up_in_time(site: PictureSite) -
         await pictures.fetch(f"{site.origin}/silent", BytesIO())
 
 
+async def test_a_setting_of_the_way_there_that_cannot_work_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
+    pictures = Pictures(AllowedHosts(["https://127.0.0.1:9"]))
+    with pytest.raises(PictureFailed, match="SSL_CERT_FILE"):
+        await pictures.fetch("https://127.0.0.1:9/a.png", BytesIO())
+
+
 async def test_neither_a_token_nor_a_cookie_is_sent(site: PictureSite) -> None:
     del site.asked[:]
     await fetch(site, "/hop/1")

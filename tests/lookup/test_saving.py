@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -118,6 +120,22 @@ async def test_ten_who_save_the_same_picture_at_once_leave_one_file(tmp_path: Pa
 
     assert file_names(tmp_path) == ["t-1.png"]
     assert (tmp_path / "t-1.png").read_bytes() == PNG
+
+
+async def test_where_there_are_no_hard_links_nothing_is_overwritten_either(
+    tmp_path: Path, site: PictureSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "t-2.png").write_bytes(OTHER_PNG)
+    saving = folder(tmp_path, site)
+    await saving.save(f"{site.origin}/png", "t", 1)
+    with pytest.raises(PictureFailed, match="Another file named"):
+        await saving.save(f"{site.origin}/png", "t", 2)
+
+    assert [(tmp_path / name).read_bytes() for name in file_names(tmp_path)] == [PNG, OTHER_PNG]
 
 
 async def test_a_folder_that_is_a_file_is_said_so(tmp_path: Path, site: PictureSite) -> None:

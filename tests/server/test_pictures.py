@@ -217,6 +217,12 @@ async def test_a_picture_that_is_not_there_is_a_wrong_parameter(task_id: str, n:
     assert said in str(refused.value)
 
 
+async def test_a_picture_of_a_task_that_cannot_be_looked_up_says_why() -> None:
+    async with offering() as client:
+        with pytest.raises(MCPError, match="HTTP 403, code used_up"):
+            await read(client, "fault-403", "1")
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [

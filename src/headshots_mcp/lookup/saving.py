@@ -184,15 +184,23 @@ def _signature(path: Path) -> tuple[int, int]:
 
 def _keep(temporary: Path, path: Path) -> None:
     """Give a finished file its name, unless another file has it."""
-    if os.path.lexists(path):
+    try:
+        _rename(temporary, path)
+    except FileExistsError:
         if path.is_symlink() or not path.is_file() or not filecmp.cmp(temporary, path, shallow=False):
-            raise PictureFailed(f"Another file named {path.name} is already there. Move or rename it, then save again.")
-        return
+            message = f"Another file named {path.name} is already there. Move or rename it, then save again."
+            raise PictureFailed(message) from None
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    """Rename a file, but never over another one, which `os.rename` would replace on some systems."""
     try:
         os.link(temporary, path)
-    except FileExistsError:  # saved meanwhile by somebody else
-        _keep(temporary, path)
-    except OSError:  # a file system without hard links
+    except FileExistsError:
+        raise
+    except OSError as error:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError from error
         temporary.rename(path)
 
 

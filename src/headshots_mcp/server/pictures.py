@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mcp.server.mcpserver import Context  # noqa: TC002 -- the SDK reads the annotations of tools
-from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp_types import CallToolResult, ResourceLink, TextContent, ToolAnnotations
 from pydantic import Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
@@ -17,7 +17,7 @@ from headshots_mcp.api.errors import LookupFailed, NotFound
 from headshots_mcp.api.limiter import FairLimiter
 from headshots_mcp.api.requests import Request, RetrieveTask, TaskId
 from headshots_mcp.lookup.pictures import PictureFailed
-from headshots_mcp.lookup.saving import Folder, save_pictures
+from headshots_mcp.lookup.saving import save_pictures
 from headshots_mcp.lookup.tasks import Answer
 from headshots_mcp.server.arguments import validation_message
 from headshots_mcp.server.icon import ICONS
@@ -25,12 +25,10 @@ from headshots_mcp.server.places import UNTIL_ANSWERED, caller_of, is_of_sse
 from headshots_mcp.server.sdk import RequestTool
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mcp.server.mcpserver import MCPServer
 
     from headshots_mcp.lookup.pictures import Pictures
-    from headshots_mcp.lookup.saving import Attempt, Saved
+    from headshots_mcp.lookup.saving import Attempt, Folder, Saved
     from headshots_mcp.lookup.tasks import Outcome
 
 LookUp = Callable[[list[str], "Mapping[str, str] | None"], Awaitable["dict[str, Outcome]"]]
@@ -78,27 +76,35 @@ class SavedHeadshots(Answer):
     pictures: list[SavedPicture]
 
 
-class PictureTools:
-    """The tool that saves pictures, where there is a folder for them, and each picture as a resource."""
+class SaveTool:
+    """The tool that saves pictures into a folder."""
 
-    def __init__(self, look_up: LookUp, pictures: Pictures, save_dir: Path | None = None) -> None:
+    def __init__(self, look_up: LookUp, folder: Folder) -> None:
+        self._look_up = look_up
+        self._folder = folder
+
+    def as_tool(self) -> RequestTool:
+        """Give it as a server lists it."""
+        return RequestTool.of(
+            self.save_headshots, title="Save headshots", description=SAVE, annotations=_SAVES, icons=ICONS
+        )
+
+    async def save_headshots(self, request: SaveHeadshots, ctx: Context) -> Annotated[CallToolResult, SavedHeadshots]:
+        """Save the pictures of some tasks, and report progress to a caller who asked for that."""
+        outcomes = await self._look_up(request.ids, ctx.headers)
+        return _result(await save_pictures(self._folder, outcomes, ctx.report_progress, seconds=SAVE_SECONDS))
+
+
+class PictureResource:
+    """Each picture of a finished task as a resource."""
+
+    def __init__(self, look_up: LookUp, pictures: Pictures) -> None:
         self._look_up = look_up
         self._pictures = pictures
-        self._folder = Folder(save_dir, pictures) if save_dir else None
         self._room = FairLimiter(PICTURES_AT_ONCE)
 
-    def tools(self) -> list[RequestTool]:
-        """Give the tool that saves, or none."""
-        if self._folder is None:
-            return []
-        return [
-            RequestTool.of(
-                self.save_headshots, title="Save headshots", description=SAVE, annotations=_SAVES, icons=ICONS
-            )
-        ]
-
-    def add_resource(self, server: MCPServer[Any]) -> None:
-        """Let a server serve each picture."""
+    def add_to(self, server: MCPServer[Any]) -> None:
+        """Let a server serve it."""
         server.resource(
             "headshots://tasks/{id}/pictures/{n}",
             name="headshot_picture",
@@ -107,14 +113,6 @@ class PictureTools:
             mime_type="image/*",
             icons=ICONS,
         )(self.picture)
-
-    async def save_headshots(self, request: SaveHeadshots, ctx: Context) -> Annotated[CallToolResult, SavedHeadshots]:
-        """Save the pictures of some tasks, and report progress to a caller who asked for that."""
-        if self._folder is None:
-            raise ToolError("No folder is set.")
-        outcomes = await self._look_up(request.ids, ctx.headers)
-        attempts = await save_pictures(self._folder, outcomes, ctx.report_progress, seconds=SAVE_SECONDS)
-        return _result(attempts)
 
     async def picture(self, id: str, n: str, ctx: Context) -> bytes:  # noqa: A002 -- the URI's own word
         """Give the bytes of one picture."""

@@ -17,6 +17,7 @@ from headshots_mcp.api.errors import LookupFailed, TokenMissing
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.lookup.pictures import AllowedHosts, Pictures
 from headshots_mcp.lookup.polling import poll
+from headshots_mcp.lookup.saving import Folder
 from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks
 from headshots_mcp.lookup.waiting import WaitForTasks, Waiting
 from headshots_mcp.server.answers import task_result, tasks_result
@@ -24,7 +25,7 @@ from headshots_mcp.server.arguments import validation_message
 from headshots_mcp.server.gallery import CACHE_MILLISECONDS, TOOL_META, cache_page, gallery
 from headshots_mcp.server.icon import ICONS
 from headshots_mcp.server.mcp_tasks import HeadshotTasksExtension
-from headshots_mcp.server.pictures import PictureTools
+from headshots_mcp.server.pictures import PictureResource, SaveTool
 from headshots_mcp.server.sdk import HeadshotServer, RequestTool, greet_hosts_with_apps, hide_prompts
 from headshots_mcp.server.turns import Turns
 
@@ -91,7 +92,8 @@ def create_server(
         ending: Set it when the server ends; who waits for tasks is then told what is known of them.
     """
     offer = HeadshotTools(reader, token_of, ending or anyio.Event())
-    pictures = PictureTools(offer.look_up, Pictures(AllowedHosts(image_hosts)), save_dir)
+    pictures = Pictures(AllowedHosts(image_hosts))
+    saving = [SaveTool(offer.look_up, Folder(save_dir, pictures)).as_tool()] if save_dir else []
     server = HeadshotServer(
         NAME,
         title="AI headshots",
@@ -111,7 +113,7 @@ def create_server(
             _tool(offer.get_headshot_task, "Look up a headshot task", ONE),
             _tool(offer.get_headshot_tasks, "Look up headshot tasks", MANY),
             _tool(offer.wait_for_headshot_tasks, "Wait for headshot tasks", WAIT),
-            *pictures.tools(),
+            *saving,
         ],
     )
     server.resource(
@@ -122,7 +124,7 @@ def create_server(
         mime_type="application/json",
         icons=ICONS,
     )(offer.record)
-    pictures.add_resource(server)
+    PictureResource(offer.look_up, pictures).add_to(server)
     return server
 
 
