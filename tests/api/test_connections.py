@@ -67,6 +67,22 @@ async def test_what_is_left_over_on_a_connection_is_nobodys_answer(
     assert [each and each.request and each.request.template for each in answers] == ["first", "second", "first"]
 
 
+@pytest.mark.parametrize("size", [1, 20, 90], ids=["a byte", "half of the head", "half of the body"])
+async def test_what_began_before_a_request_is_not_its_answer_once_the_rest_has_come(
+    certificate: Path | None, size: int
+) -> None:
+    left_over = response(record("t", "left over"))
+
+    async def answer(asked: Asked, client: ByteStream) -> None:
+        rest = left_over[size:] if asked.on_connection > 1 else b""
+        await client.send(rest + response(record("t", asked.token)) + left_over[:size])
+
+    async with raw_api(answer, certificate) as base_url, HeadshotsClient(base_url) as client:
+        answers = [await client.retrieve(RetrieveTask(id="t"), "token") for _ in range(3)]
+
+    assert [each and each.request and each.request.template for each in answers] == ["token"] * 3
+
+
 async def test_a_connection_is_not_used_again_after_an_answer_to_something_else(served: Served) -> None:
     served.sandbox.script("t", [JSONResponse({"id": "u", "response": {"status": "completed"}})])
     async with HeadshotsClient(served.base_url) as client:

@@ -46,15 +46,8 @@ class Connection(httpx2.AsyncHTTPTransport):
         Raises:
             AnswerNotUnderstood: If too much came before the headers.
         """
-        if self._network.has_data():
+        if self._has_left_over() or self._network.has_data():
             await self.aclose()
-        response = await self._send(request)
-        if not self._network.reads:
-            await response.aclose()
-            response = await self._send(request)
-        return response
-
-    async def _send(self, request: httpx2.Request) -> httpx2.Response:
         self._network.begin()
         try:
             response = await super().handle_async_request(request)
@@ -63,10 +56,22 @@ class Connection(httpx2.AsyncHTTPTransport):
         self._network.in_head = False
         return response
 
+    def _has_left_over(self) -> bool:
+        """Tell whether more was read than the earlier response, be it only the beginning of another one."""
+        return any(map(_unparsed, self._pool.connections))
+
     async def aclose(self) -> None:
         """Close the connection, also one that was not ready yet."""
         await super().aclose()
         await self._network.aclose()
+
+
+def _unparsed(connection: object) -> bytes:
+    """Give what a connection has read and not parsed; httpcore2 keeps that, and one through a proxy has one inside."""
+    while inner := getattr(connection, "_connection", None):
+        connection = inner
+    parser = getattr(connection, "_h11_state", None)
+    return parser.trailing_data[0] if parser else b""
 
 
 class WatchedNetwork(httpcore2.AsyncNetworkBackend):
