@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -12,10 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 
 from headshots_mcp.sandbox.app import LIVING, TOKEN
 from tests.server.test_stdio import COMMAND, INITIALIZE, ask, environment, look_up, running
+from tests.servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +33,19 @@ STRAY = """\
 import atexit, sys
 from headshots_mcp.cli import main
 atexit.register(print, "stray")
+main(sys.argv[1:])
+"""
+
+TRACED = """\
+import sys
+from opentelemetry import trace
+from headshots_mcp.cli import main
+
+class Provider(trace.NoOpTracerProvider):
+    def force_flush(self, milliseconds):
+        print("sent in", milliseconds, file=sys.stderr, flush=True)
+
+trace.set_tracer_provider(Provider())
 main(sys.argv[1:])
 """
 
@@ -125,6 +141,16 @@ def wait_until_full(pipe: IO[str]) -> None:
         assert time.monotonic() < deadline
         before = now
         select.select([], [], [], 0.2)
+
+
+@signals
+def test_over_http_what_is_left_of_traces_is_sent_before_the_signal_ends_the_process() -> None:
+    with serving(command=[sys.executable, "-c", TRACED, "--transport", "http", "--port", "0"]) as server:
+        assert httpx2.get(f"{server.origin}/health").is_success
+        server.process.terminate()
+        assert server.process.wait(timeout=10) == -signal.SIGTERM
+
+    assert "sent in 1000\n" in server.errors
 
 
 @contextmanager

@@ -149,6 +149,22 @@ def test_files_of_the_current_folder_are_not_taken_for_modules(
     assert "was loaded" not in ended.stdout
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        pytest.param(["-I", "-m", "headshots_mcp", "--version"], "headshots-mcp ", id="isolated"),
+        pytest.param(["-c", "import headshots_mcp.__main__, sys; print(*sys.path, sep='|')"], "|", id="imported"),
+    ],
+)
+def test_the_search_path_is_left_alone_where_the_current_folder_is_not_on_it(command: list[str], said: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, *command], env=environment(), capture_output=True, encoding="utf-8", timeout=20, check=False
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith(said)
+
+
 def test_it_serves_from_a_folder_that_has_a_file_named_mcp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mcp.py").write_text("raise SystemExit(f'{__file__} was loaded')", "utf-8")
     monkeypatch.chdir(tmp_path)

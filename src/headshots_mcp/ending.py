@@ -21,10 +21,6 @@ def end_soon(code: int) -> None:
     watchdog.start()
 
 
-def is_broken_pipe(error: BaseException) -> bool:
-    """Tell whether an error, or each one of a group, is only that nobody reads stdout any more."""
-    if inner := getattr(error, "exceptions", ()):
-        return all(map(is_broken_pipe, inner))
-    if not isinstance(error, OSError):
-        return False
+def is_broken_pipe(error: OSError) -> bool:
+    """Tell whether an error is only that nobody reads stdout any more."""
     return error.errno == errno.EPIPE or (sys.platform == "win32" and error.errno == errno.EINVAL)

@@ -250,8 +250,10 @@ def test_an_answer_of_two_hundred_megabytes_never_reaches_memory() -> None:
 
 @pytest.mark.parametrize("after", [0.05, 0.2, 0.4, 0.6])
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to another process")
-def test_ctrl_c_while_it_starts_ends_it_without_a_traceback(after: float) -> None:
+def test_ctrl_c_while_it_starts_ends_it_without_a_traceback(after: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python itself cannot be interrupted in silence before it runs our first line; that takes a moment."""
+    # While it is loaded, coverage swallows the interrupt.
+    monkeypatch.delenv("COVERAGE_PROCESS_START", raising=False)
     with running() as process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from headshots_mcp import NAME
@@ -112,9 +113,8 @@ async def _stop_at_sigterm(serving: CancelScope) -> None:
     """Stop serving when told to end, so that calls under way get an error and exporters send what they have."""
     import anyio  # noqa: PLC0415
 
-    if sys.platform == "win32":
-        return
-    with anyio.open_signal_receiver(signal.SIGTERM) as received:
+    # Windows has no such signal.
+    with suppress(NotImplementedError), anyio.open_signal_receiver(signal.SIGTERM) as received:
         async for _ in received:
             end_soon(0)
             serving.cancel()
