@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import traceback
 from contextlib import asynccontextmanager
@@ -107,10 +108,11 @@ def directory(certificate: Path) -> Path:
     return certificate.parent
 
 
+@pytest.mark.parametrize("others", [(), ("/nowhere/at/all",)], ids=["alone", "in a list"])
 async def test_certificates_may_be_in_a_directory(
-    secure: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+    secure: str, directory: Path, monkeypatch: pytest.MonkeyPatch, others: tuple[str, ...]
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_DIR", str(directory))
+    monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join([*others, str(directory)]))
 
     assert await look_up(secure) == UNKNOWN
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -73,8 +74,8 @@ def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(file, directory)
-        # OpenSSL takes any path for a directory, and then trusts nobody.
-        readable = file or Path(directory or "").is_dir()
+        # OpenSSL takes any paths for directories, and then trusts nobody.
+        readable = file or any(Path(path).is_dir() for path in (directory or "").split(os.pathsep) if path)
     except OSError:
         readable = False
     if not readable:
