@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 from starlette.responses import Response
 
-from tests.server.test_stdio import COMMAND, environment
+from tests.server.stdio.test_stdio import COMMAND, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -17,8 +17,8 @@ from headshots_mcp import NAME, __version__
 from headshots_mcp.ending import end_soon, is_broken_pipe
 from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.sandbox.outcomes import OUTCOMES, simulate
-from headshots_mcp.server.listening import Listening, serve_http
-from headshots_mcp.server.stdio import serve_stdio
+from headshots_mcp.server.http.listening import Listening, serve_http
+from headshots_mcp.server.stdio.serving import serve_stdio
 from headshots_mcp.settings import (
     Settings,
     SettingsRefused,

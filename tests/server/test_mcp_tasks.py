@@ -23,7 +23,7 @@ from headshots_mcp.sandbox.faults import error_answer
 from headshots_mcp.server.mcp_tasks import LONGEST_ID
 from headshots_mcp.server.tools import create_server
 from tests.conftest import CDN, reading
-from tests.server.test_http import JSON
+from tests.server.http.test_http import JSON
 from tests.servers import Server, serving
 
 if TYPE_CHECKING:

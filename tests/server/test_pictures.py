@@ -21,7 +21,7 @@ from headshots_mcp.sandbox.portraits import portrait
 from headshots_mcp.server.pictures import MAX_RESOURCE_BYTES, PICTURES_AT_ONCE
 from tests.conftest import connected, text_of
 from tests.lookup.picture_site import PNG, file_names, picture_site
-from tests.server.test_http import connect
+from tests.server.http.test_http import connect
 from tests.servers import serving
 
 if TYPE_CHECKING:

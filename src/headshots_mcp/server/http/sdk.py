@@ -12,9 +12,9 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from sse_starlette.sse import AppStatus
 
-from headshots_mcp.server.door import accepted_types
+from headshots_mcp.server.http.door import accepted_types
+from headshots_mcp.server.http.refusals import refusal
 from headshots_mcp.server.places import caller_of
-from headshots_mcp.server.refusals import refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

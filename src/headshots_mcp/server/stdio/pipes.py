@@ -18,7 +18,7 @@ from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCResponse
 
 from headshots_mcp.ending import is_broken_pipe
-from headshots_mcp.server.jsonrpc import read_messages
+from headshots_mcp.server.stdio.jsonrpc import read_messages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

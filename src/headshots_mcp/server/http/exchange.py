@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from headshots_mcp.server.refusals import shutting_down
+from headshots_mcp.server.http.refusals import shutting_down
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from headshots_mcp.server.shutdown import Shutdown
+    from headshots_mcp.server.http.shutdown import Shutdown
 
 # A caller who does not read what is sent to it for so long is taken for gone.
 SEND_SECONDS = 60.0

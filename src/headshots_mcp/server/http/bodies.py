@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import anyio
 from starlette.datastructures import Headers
 
+from headshots_mcp.server.http.refusals import CallerGone, Refused, busy
 from headshots_mcp.server.places import Places, caller_of
-from headshots_mcp.server.refusals import CallerGone, Refused, busy
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope

@@ -62,8 +62,8 @@ def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
 
         from headshots_mcp.api.client import HeadshotsClient  # noqa: PLC0415
         from headshots_mcp.lookup.reader import Reader  # noqa: PLC0415
-        from headshots_mcp.server.pipes import open_pipes  # noqa: PLC0415
         from headshots_mcp.server.sdk import serve_streams  # noqa: PLC0415
+        from headshots_mcp.server.stdio.pipes import open_pipes  # noqa: PLC0415
         from headshots_mcp.server.tools import create_server  # noqa: PLC0415
 
         client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from tests.conftest import text_of
-from tests.server.test_http import connect, wait_until_asked
+from tests.server.http.test_http import connect, wait_until_asked
 from tests.servers import NEW, OLD, Held, serving, tool_call, until
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import anyio
 import pytest
 
 from headshots_mcp.sandbox.app import SUCCEEDED
-from headshots_mcp.server.connections import allow_many_connections
+from headshots_mcp.server.http.connections import allow_many_connections
 from tests.conftest import text_of
-from tests.server.test_http import connect
+from tests.server.http.test_http import connect
 from tests.servers import post, serving, until
 
 if TYPE_CHECKING:

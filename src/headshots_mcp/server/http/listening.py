@@ -54,7 +54,7 @@ def serve_http(settings: Settings, flags: Listening) -> None:
         with garbage_collection_held():
             import uvicorn  # noqa: PLC0415 -- stdio does not need these, and a refusal need not wait for them
 
-            from headshots_mcp.server.http import application  # noqa: PLC0415
+            from headshots_mcp.server.http.app import application  # noqa: PLC0415
 
             app = application(
                 settings,

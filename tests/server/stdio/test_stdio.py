@@ -373,7 +373,7 @@ def test_all_settings_that_cannot_work_are_named_at_once() -> None:
         assert all(name in said for name in ("HEADSHOTS_TIMEOUT", "ACEDATACLOUD_API_TOKEN", "HEADSHOTS_LOG_LEVEL"))
         assert "SECRET" not in said
     assert (rest, process.returncode) == ("", 0)
-    assert [line.partition(":")[0] for line in errors.splitlines()] == ["ERROR headshots_mcp.server.stdio"] * 3
+    assert [line.partition(":")[0] for line in errors.splitlines()] == ["ERROR headshots_mcp.server.stdio.serving"] * 3
 
 
 @pytest.mark.parametrize(("variable", "value"), BAD_SETTINGS.values(), ids=list(BAD_SETTINGS))
@@ -420,4 +420,4 @@ def test_stdio_loads_nothing_of_ours_that_only_http_or_the_sandbox_needs() -> No
 
     loaded = {name for name in errors.split() if name.startswith("headshots_mcp.")}
     assert "headshots_mcp.server.tools" in loaded
-    assert not loaded & {f"headshots_mcp.{name}" for name in ("server.http", "sandbox.app", "demo")}
+    assert not loaded & {f"headshots_mcp.{name}" for name in ("server.http.app", "sandbox.app", "demo")}

@@ -17,8 +17,8 @@ from mcp import MCPError
 
 from headshots_mcp.sandbox.app import UNKNOWN
 from tests.conftest import text_of
-from tests.server.test_http import TRANSPORTS, connect
-from tests.server.test_stdio import COMMAND
+from tests.server.http.test_http import TRANSPORTS, connect
+from tests.server.stdio.test_stdio import COMMAND
 from tests.servers import NEW, OLD, Held, serving, tool_call, until
 
 if TYPE_CHECKING:

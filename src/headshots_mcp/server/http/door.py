@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
-from headshots_mcp.server.refusals import refusal
+from headshots_mcp.server.http.refusals import refusal
 from headshots_mcp.settings import LOOPBACK
 
 if TYPE_CHECKING:

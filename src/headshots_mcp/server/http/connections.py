@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from headshots_mcp.server.shutdown import GRACE_SECONDS
+from headshots_mcp.server.http.shutdown import GRACE_SECONDS
 
 if TYPE_CHECKING:
     import asyncio

@@ -20,9 +20,9 @@ from mcp.client.streamable_http import streamable_http_client
 from headshots_mcp import __version__
 from headshots_mcp.sandbox.app import FAILED, SUCCEEDED, UNKNOWN
 from headshots_mcp.sandbox.faults import TRACE_ID
-from headshots_mcp.server.connections import allow_many_connections
+from headshots_mcp.server.http.connections import allow_many_connections
 from tests.conftest import text_of
-from tests.server.test_stdio import COMMAND, environment
+from tests.server.stdio.test_stdio import COMMAND, environment
 from tests.servers import Server, serving, until
 
 if TYPE_CHECKING:

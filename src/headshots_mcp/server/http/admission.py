@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from anyio.lowlevel import checkpoint
 from mcp_types import CallToolResult, TextContent
 
-from headshots_mcp.server.bodies import Bodies
-from headshots_mcp.server.exchange import Exchange
+from headshots_mcp.server.http.bodies import Bodies
+from headshots_mcp.server.http.exchange import Exchange
+from headshots_mcp.server.http.refusals import BUSY, CallerGone, Refused, busy, shutting_down
 from headshots_mcp.server.places import UNTIL_ANSWERED, Places, caller_of, is_of_sse
-from headshots_mcp.server.refusals import BUSY, CallerGone, Refused, busy, shutting_down
 from headshots_mcp.server.turns import Turns
 
 if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from headshots_mcp.server.shutdown import Shutdown
+    from headshots_mcp.server.http.shutdown import Shutdown
 
 # A call takes one place, and one more for each of so many bytes: the more ids, the more work.
 BYTES_PER_PLACE = 16 * 1024

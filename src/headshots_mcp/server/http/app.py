@@ -15,19 +15,17 @@ from starlette.routing import Mount, Route
 
 from headshots_mcp import NAME, __version__
 from headshots_mcp.api.client import HeadshotsClient
-from headshots_mcp.logs import log_to_stderr
 from headshots_mcp.lookup.reader import Reader
-from headshots_mcp.server.admission import CALLS, Admission, SseAdmission
 from headshots_mcp.server.call_log import log_calls
-from headshots_mcp.server.connections import set_up_uvicorn
-from headshots_mcp.server.door import HostOriginMiddleware, MethodMiddleware, PathMiddleware
-from headshots_mcp.server.lifetime import Lifetime, LifetimeMiddleware
+from headshots_mcp.server.http.admission import CALLS, Admission, SseAdmission
+from headshots_mcp.server.http.connections import set_up_uvicorn
+from headshots_mcp.server.http.door import HostOriginMiddleware, MethodMiddleware, PathMiddleware
+from headshots_mcp.server.http.lifetime import Lifetime, LifetimeMiddleware
+from headshots_mcp.server.http.sdk import SingleResponse, SseApp, StreamableApp, end_streams, keep_streams_at_signals
+from headshots_mcp.server.http.shutdown import Shutdown
+from headshots_mcp.server.http.tokens import SharedToken, token_of
 from headshots_mcp.server.places import Places
-from headshots_mcp.server.sdk_http import SingleResponse, SseApp, StreamableApp, end_streams, keep_streams_at_signals
-from headshots_mcp.server.shutdown import Shutdown
-from headshots_mcp.server.tokens import SharedToken, token_of
 from headshots_mcp.server.tools import create_server
-from headshots_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,21 +33,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from headshots_mcp.settings import Settings
+
 TRACES_SECONDS = 1.0
 WEBSITE = "https://github.com/headshots-mcp/headshots-mcp"
-
-
-def create_app() -> Starlette:
-    """Make the application from the environment, for `uvicorn --factory headshots_mcp.server.http:create_app`.
-
-    Every caller has to bring a token.
-
-    Raises:
-        SettingsRefused: If a setting cannot work.
-    """
-    settings = Settings.from_environment()
-    log_to_stderr(settings.log_level)
-    return application(settings)
 
 
 def application(

@@ -1,0 +1,1 @@
+"""The server for the host that started it, over its pipes."""
