@@ -140,7 +140,7 @@ async def test_a_greedy_caller_does_not_keep_others_waiting(served: Served) -> N
                 group.start_soon(ask_for_many, number)
             await until(lambda: len(served.bodies) > 20)
             for number in range(5):
-                with anyio.fail_after(5):
+                with anyio.fail_after(10):
                     async with connect(server, "new", "sandbox-other") as client:
                         await client.call_tool("get_headshot_task", {"id": f"mine-{number}"})
             group.cancel_scope.cancel()
@@ -164,7 +164,7 @@ async def test_soon_after_a_flood_others_are_answered_as_before(served: Served, 
                 patience = 0.05 + 0.005 * number
                 group.start_soon(hang_up_again_and_again, server, call, patience, transport == "sse")
         for number in range(10):
-            with anyio.fail_after(5 if number == 0 else 2):
+            with anyio.fail_after(5):
                 async with connect(server, transport, "sandbox-other") as client:
                     result = await client.call_tool("get_headshot_task", {"id": f"mine-{number}"})
             assert not result.is_error
