@@ -191,7 +191,8 @@ async def test_an_answer_that_never_ends_is_given_up_within_the_time_limit(serve
     report = await checked(served.base_url, HEADSHOTS_TIMEOUT="1")
 
     assert (report.cause, report.advice) == ("no answer in time", [errors.TimedOut.message])
-    assert report.seconds == pytest.approx(1, abs=0.5)
+    assert report.seconds is not None
+    assert 0.9 < report.seconds < 4
 
 
 async def test_https_where_nobody_speaks_it_is_a_bad_address(served: Served) -> None:
@@ -502,7 +503,8 @@ def test_a_name_server_that_does_not_answer_does_not_hold_it() -> None:
     report = json.loads(ended.stdout)
 
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert (report["cause"], report["seconds"]) == ("no answer in time", pytest.approx(1, abs=0.5))
+    assert report["cause"] == "no answer in time"
+    assert 0.9 < report["seconds"] < 4
 
 
 def test_a_console_without_the_letters_of_a_path_shows_escapes() -> None:

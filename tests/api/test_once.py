@@ -107,6 +107,6 @@ async def test_a_slow_disk_holds_up_neither_the_event_loop_nor_a_call_beyond_its
             task = await look_up(reader, UNKNOWN)
             group.cancel_scope.cancel()
 
-    assert took == pytest.approx(0.5, abs=0.3)
+    assert 0.5 <= took < 3
     assert task.status == "processing"
     assert longest < 0.3
