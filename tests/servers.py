@@ -7,7 +7,7 @@ import re
 import subprocess
 import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
@@ -69,6 +69,9 @@ def serving(
             reader.start()
             yield Server(process, re.sub("//[^:[]*[a-z][^:]*:|//0.0.0.0:", "//127.0.0.1:", match[1]), errors)
         finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=5)
             process.kill()
             if reader.ident:
                 reader.join(timeout=5)
