@@ -163,6 +163,19 @@ def test_parts_that_failed_in_two_ways_are_told_apart() -> None:
     assert f"Unavailable (2): {BROKEN} Unavailable (1): {Unreachable()}" in text_of(result)
 
 
+def test_each_trace_id_of_a_failure_is_told_once() -> None:
+    other = ServerFault(status=500, code="api_error", trace_id="t3")
+    result = tasks_result({"a": DONE, "b": BROKEN, "c": BROKEN, "d": other, "e": other})
+
+    assert text_of(result).splitlines()[-3:] == [
+        "c unavailable: api_error",
+        "d unavailable: api_error, trace id t3",
+        "e unavailable: api_error",
+    ]
+    structured = HeadshotTasks.model_validate(result.structured_content)
+    assert [each.error and each.error.trace_id for each in structured.tasks] == [None, "t2", None, "t3", None]
+
+
 @pytest.mark.parametrize("trace_id", ["t2", "t3"])
 def test_if_the_same_stands_in_the_way_of_every_task_it_is_one_error(trace_id: str) -> None:
     other = ServerFault(status=500, code="api_error", trace_id=trace_id)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcp_types import CallToolResult, TextContent
 
+from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.api.wording import named, quoted
 from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks, TaskError
 from headshots_mcp.server.next_steps import by_failure, next_step, summary
@@ -15,7 +16,6 @@ from headshots_mcp.server.next_steps import by_failure, next_step, summary
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headshots_mcp.api.errors import LookupFailed
     from headshots_mcp.lookup.tasks import Outcome
     from headshots_mcp.server.next_steps import Shared
 
@@ -42,24 +42,29 @@ def tasks_result(
     failed = by_failure(outcomes)
     if failed and failed[0].ids == list(outcomes):
         raise failed[0].failure
+    failures_backwards = [(id_, each) for id_, each in reversed([*outcomes.items()]) if isinstance(each, LookupFailed)]
+    traced = {each.trace_id: id_ for id_, each in failures_backwards}
     answer = HeadshotTasks(
         summary=summary(outcomes),
         next_step=next_step(outcomes, failures, time.time(), waited),
-        tasks=[_task(id_, outcome, failed) for id_, outcome in outcomes.items()],
+        tasks=[_task(id_, outcome, failed, traced) for id_, outcome in outcomes.items()],
     )
     head = " ".join(filter(None, [answer.summary and f"{answer.summary}.", answer.next_step]))
     lines = "\n".join(line for task in answer.tasks for line in _lines(task))
     return _result(answer, f"{head}\n\n{lines}" if head else lines)
 
 
-def _task(id_: str, outcome: Outcome, failed: list[Shared]) -> HeadshotTask:
-    """Give a task as it is told; why some could not be looked up is said in full with the first of them."""
+def _task(id_: str, outcome: Outcome, failed: list[Shared], traced: Mapping[str | None, str]) -> HeadshotTask:
+    """Give a task as it is told; why some could not be looked up, and each trace id, is said with the first of them."""
     if isinstance(outcome, HeadshotTask):
         return outcome
-    error = TaskError(code=outcome.code) if outcome.code else None
-    if any(id_ == each.ids[0] for each in failed):
-        error = TaskError(code=outcome.code, message=outcome.message, trace_id=outcome.trace_id)
-    return HeadshotTask(id=id_, status="unavailable", image_urls=[], error=error)
+    is_first = any(id_ == each.ids[0] for each in failed)
+    error = TaskError(
+        code=outcome.code,
+        message=outcome.message if is_first else None,
+        trace_id=outcome.trace_id if is_first or traced[outcome.trace_id] == id_ else None,
+    )
+    return HeadshotTask(id=id_, status="unavailable", image_urls=[], error=None if error == TaskError() else error)
 
 
 def _result(answer: HeadshotTask | HeadshotTasks, text: str) -> CallToolResult:
@@ -80,14 +85,15 @@ def _lines(task: HeadshotTask) -> list[str]:
 def _details(task: HeadshotTask) -> str:
     """Say why a task failed, in the API's words and so in quotes, and since when it has been there.
 
-    Why one could not be looked up is said for all of them above, so a code is enough.
+    Why one could not be looked up is said for all of them above, so a code is enough, and a trace id not told there.
     """
     error = task.error or TaskError()
+    trace_id = error.trace_id and f"trace id {named(error.trace_id)}"
     if task.status == "unavailable":
-        return error.code or ""
+        return ", ".join(filter(None, [error.code, None if error.message else trace_id]))
     known = [
         error.code and named(error.code),
-        error.trace_id and f"trace id {named(error.trace_id)}",
+        trace_id,
         f"created {task.created_at:%Y-%m-%dT%H:%M:%SZ}" if task.created_at else None,
     ]
     told, details = quoted(error.message) if error.message else "", ", ".join(filter(None, known))
