@@ -55,7 +55,7 @@ async def look(answers: Iterable[Response], *, within: float = 20.0) -> tuple[Lo
 
 
 @pytest.mark.parametrize(
-    ("status", "pause"), [(408, 0.2), (409, 0.2), (429, 1), (500, 0.2), (502, 0.2), (503, 0.2), (504, 0.2)]
+    ("status", "pause"), [(408, 0.2), (409, 0.2), (429, 1), (500, 0.2), (502, 0.2), (503, 0.2), (504, 0.2), (522, 0.2)]
 )
 async def test_a_fault_that_passes_is_waited_out(status: int, pause: float) -> None:
     failure, times, _ = await look([error_answer(status), error_answer(status)])

@@ -19,7 +19,7 @@
     │   ├── Conflict           409
     │   ├── RateLimited        429
     │   ├── ServerFault        500
-    │   ├── GatewayFault       408, 502, 503, 504
+    │   ├── GatewayFault       408, 502, 503, 504, and 520 to 524 of a proxy
     │   ├── Unreachable        no connection, or it broke
     │   ├── TimedOut           no answer in time
     │   └── ServerBusy         too much is going on in this process
@@ -261,7 +261,7 @@ class GatewayFault(Transient):
 
     message = f"The API is temporarily unavailable. Try again in a minute; if it persists, check {STATUS_PAGE}."
     codes = ("timeout",)
-    statuses = (408, 502, 503, 504)
+    statuses = (408, 502, 503, 504, 520, 521, 522, 523, 524)
 
 
 class Unreachable(Transient):

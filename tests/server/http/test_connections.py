@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Clients need not be waited for as long as elsewhere.
 IMPATIENT = """\
 import uvicorn
-from headshots_mcp.server import bodies, connections, exchange
+from headshots_mcp.server.http import bodies, connections, exchange
 
 connections.HEAD_SECONDS = bodies.BODY_SECONDS = exchange.SEND_SECONDS = 0.3
 uvicorn.run("headshots_mcp.server.http:create_app", factory=True, port=0, timeout_keep_alive=1)
