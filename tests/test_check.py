@@ -286,20 +286,24 @@ async def proxy(answer: bytes, behind: int | None = None) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "cause"),
+    ("answer", "causes"),
     [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "the proxy refused with HTTP 407"),
-        (b"HTTP/1.1 200 Connected\r\n\r\n", "no connection could be made"),
+        (
+            b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+            ["the proxy refused with HTTP 407"],
+        ),
+        # Which of them depends on whether it hangs up before or after the handshake begins.
+        (b"HTTP/1.1 200 Connected\r\n\r\n", ["no connection could be made", "TLS handshake failed"]),
     ],
 )
 async def test_a_proxy_that_does_not_help_is_told_by_its_address_without_its_password(
-    answer: bytes, cause: str
+    answer: bytes, causes: list[str]
 ) -> None:
     async with proxy(answer) as address:
         report = await checked("https://headshots.invalid", https_proxy=f"http://user:s3cret@{address}")
 
     assert (report.proxy, *verdicts(report)) == (address, UNKNOWN, UNKNOWN, UNKNOWN)
-    assert report.cause == cause
+    assert report.cause in causes
     assert f"\nproxy          {address}\n" in report.as_text()
     assert "s3cret" not in report.as_text() + report.as_json()
 
