@@ -32,6 +32,7 @@ SETTINGS = ("ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL", "HEADSHOTS_TI
         (["check", "--sandbox", "rain"], "headshots-mcp: argument --sandbox: invalid choice: 'rain'"),
         (["check", "--js"], "headshots-mcp: unrecognized arguments: --js (see headshots-mcp --help)\n"),
         (["check", "--transport", "http"], "headshots-mcp: unrecognized arguments: --transport http (see"),
+        (["--save-dir", "x", "--transport", "http"], "headshots-mcp: --save-dir works over stdio only (see"),
         (["demo", "--sandbox"], "headshots-mcp: unrecognized arguments: --sandbox (see"),
     ],
 )

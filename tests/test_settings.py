@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from headshots_mcp.settings import Settings, SettingsRefused
@@ -38,9 +40,12 @@ def test_nothing_set_means_the_real_api_and_no_token() -> None:
             "image_hosts",
             ("https://pictures.example.com", "http://localhost:9000", "https://*.example.org"),
         ),
+        ("HEADSHOTS_SAVE_DIR", str(Path.cwd() / "pictures"), "save_dir", Path.cwd() / "pictures"),
+        ("HEADSHOTS_SAVE_DIR", "~/Pictures", "save_dir", Path.home() / "Pictures"),
+        ("HEADSHOTS_SAVE_DIR", "${user_config.folder}", "save_dir", None),
     ],
 )
-def test_a_setting_is_read(variable: str, value: str, field: str, expected: str | float | None) -> None:
+def test_a_setting_is_read(variable: str, value: str, field: str, expected: object) -> None:
     assert getattr(Settings.from_environment({variable: value}), field) == expected
 
 
@@ -75,6 +80,7 @@ def test_a_setting_is_read(variable: str, value: str, field: str, expected: str 
         ),
         *(("HEADSHOTS_TIMEOUT", v) for v in ("secret", "0", "0.9", "301", "-5", "nan", "inf", "20s")),
         ("HEADSHOTS_LOG_LEVEL", "secret"),
+        *(("HEADSHOTS_SAVE_DIR", v) for v in ("secret", "./secret", "~secret-nobody-has/x")),
         *(
             ("HEADSHOTS_IMAGE_HOSTS", v)
             for v in (

@@ -130,11 +130,6 @@ def mirrored(points: Iterable[Point]) -> list[Point]:
     return [*right, *((-x, y) for x, y in reversed(right) if x)]
 
 
-def moved(points: Iterable[Point], right: float, down: float) -> list[Point]:
-    """Move points."""
-    return [(x + right, y + down) for x, y in points]
-
-
 def _between(before: Point, start: Point, end: Point, after: Point) -> list[Point]:
     """Give points on the curve from `start` on, up to the one before `end`."""
 
