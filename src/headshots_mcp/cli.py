@@ -183,7 +183,9 @@ def _check(flags: argparse.Namespace) -> int:
 
 
 def _get(flags: argparse.Namespace) -> int:
-    import anyio  # noqa: PLC0415 -- as above
+    import asyncio  # noqa: PLC0415 -- as above
+
+    import anyio  # noqa: PLC0415
 
     from headshots_mcp.get import get, ids_and_wait  # noqa: PLC0415
 
@@ -196,7 +198,7 @@ def _get(flags: argparse.Namespace) -> int:
         logging.getLogger("headshots_mcp").setLevel(logging.ERROR)
         try:
             found = anyio.run(partial(get, settings, ids, wait_seconds=wait_seconds, folder=flags.save))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):  # the latter on Python 3.10
             return 130
     _print(found.as_json() if flags.json else found.as_text())
     return found.exit_code
