@@ -102,7 +102,7 @@ NOT_APPLICABLE = {
 # Single checks of scenarios that apply.
 CHECKS_NOT_APPLICABLE = {
     "sep-2575-http-server-method-not-found-404-ping": "some hosts ping in this revision too, and leave if refused",
-    "sep-2575-server-declares-prompts-in-discover": "there are none; hosts that list them all the same get an empty list",
+    "sep-2575-server-declares-prompts-in-discover": "there are none; hosts that list them get an empty list",
     "sep-2575-server-rejects-undeclared-capability": _tool("test_missing_capability"),
     "sep-2575-missing-capability-http-400": _tool("test_missing_capability"),
     "tasks-per-request-meta-opt-in": _tool("slow_compute"),
