@@ -10,7 +10,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from headshots_mcp.api.errors import ServerFault, TokenRejected, UsedUp
-from headshots_mcp.sandbox.app import FAILED, LIVING, SUCCEEDED, UNKNOWN, Sandbox
+from headshots_mcp.sandbox.app import FAILED, LIVING, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from headshots_mcp.sandbox.faults import TRACE_ID, error_answer
 from tests.conftest import connected, look_up, reading, text_of
 
@@ -168,6 +168,22 @@ async def test_what_is_remembered_is_bounded() -> None:
             await look_up(reader, f"t{number}")
 
     assert len(sandbox.requests) == 101
+
+
+@pytest.mark.usefixtures("movable_clock")
+async def test_who_polls_leaves_a_limited_part_alone_for_as_long_as_the_api_asks() -> None:
+    sandbox = Sandbox()
+    sandbox.script("t", repeat(error_answer(429, retry_after="60")))
+    waits: list[float | None] = []
+    async with reading(sandbox) as reader:
+        for pause in (5, 54, 2):
+            outcome = (await reader.look_up(["t"], TOKEN, polling=True))["t"]
+            waits.append(getattr(outcome, "retry_after", None))
+            await anyio.sleep(pause)
+        await reader.look_up(["t"], TOKEN, polling=True)
+
+    assert waits == [60, pytest.approx(55), pytest.approx(1)]
+    assert len(sandbox.requests) == 2
 
 
 async def test_a_failed_lookup_is_one_line_of_the_log_with_code_and_trace_id(

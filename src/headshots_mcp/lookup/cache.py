@@ -1,14 +1,19 @@
-"""Remembers finished tasks, which never change again, for an hour, and whatever else was found for a second."""
+"""Remembers finished tasks, which never change again, for an hour, and whatever else was found for a second.
+
+A part that the API wants to be left alone is left alone for as long by those who poll.
+"""
 
 from __future__ import annotations
 
 import sys
+from copy import copy
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
-from cachetools import TTLCache
+from cachetools import TLRUCache, TTLCache
 
+from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.lookup.tasks import HeadshotTask
 
 if TYPE_CHECKING:
@@ -16,6 +21,15 @@ if TYPE_CHECKING:
 
 REMEMBER_SECONDS, RECENT_SECONDS = 3600, 1.0
 MAX_BYTES, MAX_RECENT_BYTES = 16 * 1024 * 1024, 4 * 1024 * 1024
+
+MAX_LIMITED = 10_000
+
+
+class Limited(NamedTuple):
+    """A failure, and until when the API wants to be left alone after it."""
+
+    failure: LookupFailed
+    until: float
 
 
 class TaskCache:
@@ -28,21 +42,38 @@ class TaskCache:
     def __init__(self) -> None:
         self._finished = _store(REMEMBER_SECONDS, MAX_BYTES)
         self._recent = _store(RECENT_SECONDS, MAX_RECENT_BYTES)
+        self._limited: TLRUCache[tuple[bytes, str], Limited] = TLRUCache(
+            maxsize=MAX_LIMITED, ttu=lambda _key, limited, _now: limited.until, timer=anyio.current_time
+        )
 
     def get(self, token: str, task_id: str) -> Outcome | None:
         """Give a task that was finished when this caller last asked, None if none is known."""
         return self._finished.get(_key(token, task_id))
 
     def recent(self, token: str, task_id: str) -> Outcome | None:
-        """Give what came of this caller's lookup within the last second, or a finished task; None if there is none."""
+        """Give what came of this caller's lookup within the last second, or a finished task; None if there is none.
+
+        A failure after which the API wants to be left alone counts as long as that lasts.
+        """
         key = _key(token, task_id)
-        return self._finished.get(key) or self._recent.get(key)
+        return self._finished.get(key) or self._recent.get(key) or self._still_limited(key)
+
+    def _still_limited(self, key: tuple[bytes, str]) -> LookupFailed | None:
+        limited = self._limited.get(key)
+        if limited is None:
+            return None
+        failure = copy(limited.failure)
+        failure.retry_after = limited.until - anyio.current_time()
+        return failure
 
     def remember(self, token: str, task_id: str, outcome: Outcome) -> None:
         """Keep a task for long if the API will say the same for ever, and all of it can be used."""
         is_whole = isinstance(outcome, HeadshotTask) and outcome.is_final and not outcome.links_left_out
         store = self._finished if is_whole else self._recent
         store[_key(token, task_id)] = outcome
+        if isinstance(outcome, LookupFailed) and outcome.retry_after:
+            until = anyio.current_time() + min(outcome.retry_after, REMEMBER_SECONDS)
+            self._limited[_key(token, task_id)] = Limited(outcome, until)
 
 
 def _store(seconds: float, size: int) -> TTLCache[tuple[bytes, str], Outcome]:
