@@ -9,13 +9,16 @@ import threading
 
 # Enough for what is left to do, such as sending the last traces; hosts kill a server after two to five.
 ENDING_SECONDS = 3.0
+_begun = threading.Lock()
 
 
 def end_soon(code: int) -> None:
-    """End this process with `code` in a few seconds, unless it has ended by itself by then.
+    """End this process with `code` in a few seconds, unless it has ended by itself by then; the first call counts.
 
     At its end Python waits for threads, and one that asks a name server may hang for minutes.
     """
+    if not _begun.acquire(blocking=False):
+        return
     watchdog = threading.Timer(ENDING_SECONDS, os._exit, [code])
     watchdog.daemon = True
     watchdog.start()
