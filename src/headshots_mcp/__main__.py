@@ -1,14 +1,15 @@
 """`python -m headshots_mcp` is the command `headshots-mcp`."""
 
-import signal
 import sys
 
 if __name__ == "__main__":
-    # Ctrl-C ends it in silence while it is still being loaded, too.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # For -m, Python searches the current folder first: a file there named mcp.py or json.py would be loaded instead.
     if not getattr(sys.flags, "safe_path", sys.flags.isolated):
         del sys.path[0]
+    import signal
+
+    # Ctrl-C ends it in silence while it is still being loaded, too.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     from headshots_mcp.cli import main
 
     main()
