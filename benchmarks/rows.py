@@ -306,7 +306,9 @@ async def _streamable_session(server: HttpServer, number: int, *_connection: obj
 
 async def _sse_session(server: HttpServer, number: int, *_connection: object) -> None:
     reader, writer = await server.open()
-    writer.write(f"GET /sse HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\n\r\n".encode())
+    token = server.subject.token  # a session belongs to the token that opened it
+    head = f"GET /sse HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\nauthorization: Bearer {token}\r\n\r\n"
+    writer.write(head.encode())
     event = await reader.readuntil(b"\r\n\r\n") + await reader.readuntil(b"\r\n\r\n")
     path = event.split(b"data: ")[1].split(b"\r\n")[0].decode()
     post_reader, post_writer = await server.open()

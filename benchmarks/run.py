@@ -21,7 +21,7 @@ import crowd
 import rows
 from bench import Bench
 from headshots_mcp.sandbox.outcomes import throwaway_certificate
-from peers import processor
+from peers import CallFailed, processor
 from subjects import COMPARABLE, HERE, comparable, environment_of_ours, floors, ours, version_in
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ def main() -> None:
                 continue
             print(f"{time.monotonic() - began:4.0f} s  {name}", file=sys.stderr)
             bench = Bench(name, subjects, upstream, quick=flags.quick)
-            done += [(name, row) for row in ROWS[name](bench)]
+            try:
+                done += [(name, row) for row in ROWS[name](bench)]
+            except CallFailed as error:
+                missing[name] = f"failed: {error}"
     machine = _machine(subjects)
     print(_table(done, missing, machine))
     RESULTS.write_text(json.dumps(_json(done, missing, machine), indent=1, ensure_ascii=False), "utf-8")
