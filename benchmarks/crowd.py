@@ -52,7 +52,7 @@ def fifty(bench: Bench) -> list[Row]:
 def crowd(bench: Bench) -> list[Row]:
     """Calls per second of ever more clients, with an API that takes 50 ms."""
     rows = {count: Row(f"calls/s of {count} clients, upstream 50 ms", "calls/s", "") for count in CROWDS}
-    least = Row("the least of these beside the most", "×", "≥ 0.8")
+    kept = Row("what is left of that, at the least, as clients grow", "×", "≥ 0.8")
     subjects = bench.some("ours", "floor", without=EMPTY)
     with ExitStack() as stack:
         servers = _servers(bench, subjects, stack, rows[CROWDS[0]])
@@ -67,9 +67,10 @@ def crowd(bench: Bench) -> list[Row]:
             bench.by_turns(bench.rounds(3, 1), subjects, rows[count], measure)
     for subject in subjects:
         rates = [row.median(subject.name) for row in rows.values() if subject.name in row.samples]
-        least.add(subject, min(rates) / max(rates))
-    least.met = least.median(OURS) >= 0.8
-    return [*rows.values(), least]
+        # Twenty clients are bound by the upstream: what counts is whether more of them get less.
+        kept.add(subject, min(rate / max(rates[: number + 1]) for number, rate in enumerate(rates)))
+    kept.met = kept.median(OURS) >= 0.8
+    return [*rows.values(), kept]
 
 
 def outage(bench: Bench) -> list[Row]:
