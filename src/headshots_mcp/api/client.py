@@ -198,6 +198,8 @@ def _find_network(url: str) -> Callable[[], httpx2.AsyncBaseTransport]:
     from headshots_mcp.api.route import find_route  # noqa: PLC0415 -- in the thread that calls this
     from headshots_mcp.api.transport import Connection  # noqa: PLC0415
 
+    TASK.rebuild()
+    TASKS.rebuild()
     return partial(Connection, find_route(url, os.environ))
 
 

@@ -36,9 +36,12 @@ Moment = Lenient[Annotated[datetime, AfterValidator(_in_utc)]]
 
 
 class _Received(BaseModel):
-    """A part of the API's answer: any field may be absent, null or of another type; others are ignored."""
+    """A part of the API's answer: any field may be absent, null or of another type; others are ignored.
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    Validators are built by the client's warm-up, for that takes its time and no start depends on it.
+    """
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=True)
 
 
 class ReceivedError(_Received):

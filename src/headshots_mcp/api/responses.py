@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from headshots_mcp.api.errors import KNOWN_CODES, AnswerNotUnderstood, NoSuchApi, NotFound, refusal
 from headshots_mcp.api.records import TaskRecord, TaskRecords
@@ -29,9 +29,9 @@ MAX_COMMAS = 100_000
 # Parts that must be of some size, in bytes on average, once there are many: each costs time of its own.
 MANY_PARTS, SMALL_PART = 1_000, 64
 
-
-TASK: TypeAdapter[TaskRecord | None] = TypeAdapter(TaskRecord | None)
-TASKS: TypeAdapter[TaskRecords | None] = TypeAdapter(TaskRecords | None)
+_LATER = ConfigDict(defer_build=True)
+TASK: TypeAdapter[TaskRecord | None] = TypeAdapter(TaskRecord | None, config=_LATER)
+TASKS: TypeAdapter[TaskRecords | None] = TypeAdapter(TaskRecords | None, config=_LATER)
 
 
 def is_dust(parts: int, size: int) -> bool:

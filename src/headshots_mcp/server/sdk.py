@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, NoReturn, get_type_hints
 
 from mcp import MCPError
 from mcp.server.apps import EXTENSION_ID
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, func_metadata
 from mcp_types import INVALID_PARAMS, SERVER_INFO_META_KEY, CallToolResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError, create_model
@@ -93,12 +93,19 @@ class RequestTool(Tool):
 
     @classmethod
     def of(cls, fn: Callable[..., Awaitable[CallToolResult]], **kwargs: Any) -> Self:
-        """Make a tool of `async def name(request: Model, ctx: Context)`."""
-        tool = cast("Self", cls.from_function(fn, **kwargs))
+        """Make a tool of `async def name(request: Model, ctx: Context)`; `from_function` would describe `request`."""
         model: Any = get_type_hints(fn)["request"]
-        tool.fn_metadata.arg_model = create_model(model.__name__, __base__=(model, _RequestArguments))
-        tool.parameters = model.model_json_schema()
-        return tool
+        metadata = func_metadata(fn, skip_names=["request", "ctx"])
+        metadata.arg_model = create_model(model.__name__, __base__=(model, _RequestArguments))
+        return cls(
+            fn=fn,
+            name=fn.__name__,
+            parameters=model.model_json_schema(),
+            fn_metadata=metadata,
+            is_async=True,
+            context_kwarg="ctx",
+            **kwargs,
+        )
 
     async def run(
         self,

@@ -17,7 +17,6 @@ from headshots_mcp.api.errors import LookupFailed, TokenMissing
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
 from headshots_mcp.lookup.pictures import AllowedHosts, Pictures
 from headshots_mcp.lookup.polling import poll
-from headshots_mcp.lookup.saving import Folder
 from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks
 from headshots_mcp.lookup.waiting import WaitForTasks, Waiting
 from headshots_mcp.server.answers import task_result, tasks_result
@@ -25,7 +24,7 @@ from headshots_mcp.server.arguments import validation_message
 from headshots_mcp.server.gallery import CACHE_MILLISECONDS, TOOL_META, cache_page, gallery
 from headshots_mcp.server.icon import ICONS
 from headshots_mcp.server.mcp_tasks import HeadshotTasksExtension
-from headshots_mcp.server.pictures import PictureResource, SaveTool
+from headshots_mcp.server.pictures import PictureResource
 from headshots_mcp.server.sdk import HeadshotServer, RequestTool, greet_hosts_with_apps, hide_prompts
 from headshots_mcp.server.turns import Turns
 
@@ -93,7 +92,7 @@ def create_server(
     """
     offer = HeadshotTools(reader, token_of, ending or anyio.Event())
     pictures = Pictures(AllowedHosts(image_hosts))
-    saving = [SaveTool(offer.look_up, Folder(save_dir, pictures)).as_tool()] if save_dir else []
+    saving = [_save_tool(offer, save_dir, pictures)] if save_dir else []
     server = HeadshotServer(
         NAME,
         title="AI headshots",
@@ -133,6 +132,13 @@ def _tool(fn: Callable[..., Awaitable[CallToolResult]], title: str, description:
     return RequestTool.of(
         fn, title=title, description=description, icons=ICONS, annotations=_READ_ONLY, meta=TOOL_META | _MAX_RESULT
     )
+
+
+def _save_tool(offer: HeadshotTools, folder: Path, pictures: Pictures) -> RequestTool:
+    from headshots_mcp.lookup.saving import Folder  # noqa: PLC0415 -- few have a folder, all wait for the start
+    from headshots_mcp.server.saving import SaveTool  # noqa: PLC0415
+
+    return SaveTool(offer.look_up, Folder(folder, pictures)).as_tool()
 
 
 class HeadshotTools:

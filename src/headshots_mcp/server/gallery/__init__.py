@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.apps import APP_MIME_TYPE, Apps, ResourceCsp, ResourcePermissions
-from mcp.server.mcpserver.resources import TextResource
+from mcp.server.mcpserver.resources import FunctionResource
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from headshots_mcp.server.icon import ICONS
@@ -36,6 +37,7 @@ _SCRIPTS = ("words", "tasks", "dom", "host", "layout", "theme", "model", "viewer
 _MODULE_WORDS = re.compile(r"^(?:import [^;]+;\n|export )", re.MULTILINE)
 
 
+@cache
 def page() -> str:
     """Put the page together: a host takes one document, so style and scripts are written into it."""
     folder = files(__name__)
@@ -63,7 +65,7 @@ def gallery(image_hosts: Iterable[str] = ()) -> Apps:
     ui = {name: part.model_dump(by_alias=True, exclude_none=True) for name, part in parts.items()}
     apps = Apps()
     apps.add_resource(
-        TextResource(
+        FunctionResource(
             uri=URI,
             name="headshots-gallery",
             title="Headshots gallery",
@@ -71,7 +73,7 @@ def gallery(image_hosts: Iterable[str] = ()) -> Apps:
             mime_type=APP_MIME_TYPE,
             icons=ICONS,
             meta={"ui": {**ui, "prefersBorder": False}},
-            text=page(),
+            fn=page,
         )
     )
     return apps
