@@ -156,11 +156,17 @@ def _table(done: list[tuple[str, Row]], missing: dict[str, str], machine: str) -
         own = "; ".join(_cell(row, name, named=name != "headshots-mcp") for name in names if _group(name) == "ours")
         floor = "; ".join(_cell(row, name) for name in dict.fromkeys(names) if _group(name) == "floor")
         others = "; ".join(_cell(row, name) for name in dict.fromkeys(names) if _group(name) == "comparable")
-        met = {True: "yes", False: "**no**", None: ""}[row.met] + (f" ({row.finding})" if row.finding else "")
         title = f"{row.title}, {row.unit}" if row.unit else row.title
-        lines.append(f"| {title} | {row.target} | {own} | {floor} | {others} | {met} |")
+        lines.append(f"| {title} | {row.target} | {own} | {floor} | {others} | {_met(row)} |")
     lines += [f"{name}: {reason}" for name, reason in missing.items()]
     return "\n".join(lines)
+
+
+def _met(row: Row) -> str:
+    finding = f" ({row.finding})" if row.finding else ""
+    if row.met is None:
+        return finding
+    return ("yes" if row.met else "**no**") + finding
 
 
 def _group(name: str) -> str:

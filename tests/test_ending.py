@@ -80,13 +80,13 @@ def test_a_name_server_that_does_not_answer_holds_up_the_end_for_a_moment_only(f
     assert time.monotonic() - begun < 10
 
 
-@pytest.mark.parametrize("stdin", [lines(INITIALIZE), ""], ids=["served", "nothing asked"])
-def test_it_ends_as_any_program_and_what_else_is_printed_stays_out_of_stdout(stdin: str) -> None:
+@pytest.mark.parametrize(("stdin", "answered"), [(lines(INITIALIZE), [0]), ("", [])], ids=["served", "nothing asked"])
+def test_it_ends_as_any_program_and_what_else_is_printed_stays_out_of_stdout(stdin: str, answered: list[int]) -> None:
     """What other packages have to do at the end is done, such as sending the last traces."""
     ended = run(STRAY, stdin=stdin)
 
     assert ended.returncode == 0
-    assert [json.loads(line)["id"] for line in ended.stdout.splitlines()] == [0] * bool(stdin)
+    assert [json.loads(line)["id"] for line in ended.stdout.splitlines()] == answered
     assert ended.stderr == "stray\n"
 
 

@@ -109,8 +109,7 @@ class Report:
         yield NAME, f"{self.version}, with mcp {self.mcp}"
         yield "Python", f"{self.python}, {self.executable}"
         yield "system", self.system
-        about = " (the default)" * self.base_url_is_default + _UNENCRYPTED * self._sends_in_clear
-        yield "base URL", (self.base_url or "invalid") + about
+        yield "base URL", (self.base_url or "invalid") + self._about_base_url
         shown = f", ends in {self.token_ends_in}" if self.token_ends_in else ""
         yield "token", f"set{shown}" if self.token_set else _NOT_SET
         if self.trust_store:
@@ -119,9 +118,12 @@ class Report:
             yield "proxy", self.proxy
 
     @property
-    def _sends_in_clear(self) -> bool:
+    def _about_base_url(self) -> str:
+        if self.base_url_is_default:
+            return " (the default)"
         host = urlsplit(self.base_url or "").hostname
-        return self.certificate == "not used" and host not in [name.strip("[]") for name in LOOPBACK]
+        is_local = host in [name.strip("[]") for name in LOOPBACK]
+        return _UNENCRYPTED if self.certificate == "not used" and not is_local else ""
 
     def _request(self) -> str:
         if self.seconds is None:

@@ -90,7 +90,7 @@ class Demo:
         if limit.cancelled_caught:
             self.surprises.append(f"not done within {TIME_LIMIT:g} s")
         requests, connections = len(self._sandbox.requests), self._sandbox.connections
-        print(f"{requests} upstream requests over {connections} connection{'s'[: connections != 1]}.")
+        print(f"{requests} upstream requests over {connections} connection{'' if connections == 1 else 's'}.")
         self._expect("one connection for all requests", met=connections <= 1)
 
     def leave_page(self, *, show: bool) -> None:

@@ -88,5 +88,5 @@ def _size(outcome: Outcome) -> int:
     """Estimate the bytes an outcome takes in memory: its objects, then its longest texts."""
     if not isinstance(outcome, HeadshotTask):
         return 1000
-    texts = [*outcome.image_urls, *((outcome.error.message or "",) if outcome.error else ())]
-    return 3500 + sum(map(sys.getsizeof, texts))
+    message = outcome.error.message if outcome.error else None
+    return 3500 + sum(map(sys.getsizeof, [*outcome.image_urls, message or ""]))

@@ -158,7 +158,7 @@ class _Known:
 
     @property
     def _retry_after(self) -> float:
-        return getattr(self.failure, "retry_after", None) or 0.0
+        return (self.failure.retry_after or 0.0) if self.failure else 0.0
 
 
 def pause_at(age: float) -> float:

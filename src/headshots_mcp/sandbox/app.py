@@ -128,7 +128,7 @@ class Sandbox:
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
             thread.start()
             try:
-                yield f"http{'s' * config.is_ssl}://127.0.0.1:{listener.getsockname()[1]}"
+                yield f"{'https' if certificate else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
             finally:
                 server.should_exit = server.force_exit = True
                 thread.join(timeout=5)

@@ -11,7 +11,7 @@ from headshots_mcp.lookup.links import MAX_LINKS
 from headshots_mcp.lookup.tasks import STUCK_SECONDS, HeadshotTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from headshots_mcp.lookup.tasks import Outcome
 
@@ -72,18 +72,19 @@ def next_step(
     latest = {id_: failures[id_] for id_ in tasks if id_ in failures}
     ages = {id_: max(waited, task.age(now) or 0.0) for id_, task in tasks.items() if task.is_unfinished}
     several = len(outcomes) > 1
+    still_running = any(age <= STUCK_SECONDS and id_ not in latest for id_, age in ages.items())
     steps = [
-        *(_NOT_FINISHED for id_, age in ages.items() if age <= STUCK_SECONDS and id_ not in latest),
-        *_stuck([age for age in ages.values() if age > STUCK_SECONDS], several=several),
-        *(step for task in tasks.values() if (step := _ended(task))),
-        *_left_out(sum(task.links_left_out for task in tasks.values())),
+        _NOT_FINISHED if still_running else None,
+        _stuck([age for age in ages.values() if age > STUCK_SECONDS], several=several),
+        *map(_ended, tasks.values()),
+        _left_out(sum(task.links_left_out for task in tasks.values())),
         *(f"Unavailable ({len(ids)}): {failure}" for failure, ids in by_failure(outcomes)),
         *(
             f"The latest check{f' of {len(ids)}' if several else ''} failed: {failure}"
             for failure, ids in by_failure(latest)
         ),
     ]
-    return " ".join(dict.fromkeys(steps)) or None
+    return " ".join(dict.fromkeys(filter(None, steps))) or None
 
 
 class Shared(NamedTuple):
@@ -103,18 +104,21 @@ def by_failure(outcomes: Mapping[str, Outcome]) -> list[Shared]:
     return list(groups.values())
 
 
-def _stuck(ages: list[float], *, several: bool) -> Iterator[str]:
+def _stuck(ages: list[float], *, several: bool) -> str | None:
     """Say that tasks of these ages have been running for too long."""
+    if not ages:
+        return None
+    longest = duration(int(max(ages)))
     if len(ages) > 1:
-        yield f"{len(ages)} have been running for up to {duration(int(max(ages)))} and are probably stuck: {_STUCK}"
-    elif ages:
-        which = "1" if several else "It"
-        yield f"{which} has been running for {duration(int(*ages))} and is probably stuck: {_STUCK}"
+        return f"{len(ages)} have been running for up to {longest} and are probably stuck: {_STUCK}"
+    return f"{'1' if several else 'It'} has been running for {longest} and is probably stuck: {_STUCK}"
 
 
 def _ended(task: HeadshotTask) -> str | None:
     if task.status == "failed":
-        return _WITHOUT_RESULT if task.ended_without_result else _FAILED if task.is_final else _MAY_HAVE_FAILED
+        if task.ended_without_result:
+            return _WITHOUT_RESULT
+        return _FAILED if task.is_final else _MAY_HAVE_FAILED
     if task.status == "succeeded" and not task.image_urls and not task.links_left_out:
         return _NO_PICTURES
     if task.status == "not_found":
@@ -122,6 +126,7 @@ def _ended(task: HeadshotTask) -> str | None:
     return None
 
 
-def _left_out(links: int) -> Iterator[str]:
-    if links:
-        yield f"{links} picture link{'s' if links > 1 else ''} left out: unusable, or beyond the first {MAX_LINKS}."
+def _left_out(links: int) -> str | None:
+    if not links:
+        return None
+    return f"{links} picture link{'' if links == 1 else 's'} left out: unusable, or beyond the first {MAX_LINKS}."

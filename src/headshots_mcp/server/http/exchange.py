@@ -31,7 +31,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._is_call = body is not None
-        self._unread = [body or b""]
+        self._unread: bytes | None = body or b""
         self._gone = anyio.Event()
         self._started = self._ended = False
         self._scope = anyio.CancelScope()
@@ -48,8 +48,9 @@ class Exchange:
 
     async def receive(self) -> Message:
         """Give the body, then nothing until the caller goes."""
-        if self._unread:
-            return {"type": "http.request", "body": self._unread.pop(), "more_body": False}
+        if self._unread is not None:
+            body, self._unread = self._unread, None
+            return {"type": "http.request", "body": body, "more_body": False}
         await self._gone.wait()
         return {"type": "http.disconnect"}
 
