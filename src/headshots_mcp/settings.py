@@ -1,4 +1,4 @@
-"""What the environment says, checked once: a setting that cannot work is refused in one sentence that names it."""
+"""Reads the settings from the environment, and refuses an invalid one in one sentence that names it."""
 
 from __future__ import annotations
 
@@ -16,38 +16,39 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 DEFAULT_BASE_URL = "https://api.acedata.cloud"
 
-# By which this machine calls itself, as in a URL.
+# This machine's names for itself, as in a URL.
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
-# What RFC 6750, section 2.1 lets a bearer token be made of.
+# What a bearer token may consist of (RFC 6750, section 2.1).
 _BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 
-# What a host of MCP bundles leaves where its user filled nothing in.
+# What a host of MCP bundles leaves in place of a setting that its user did not fill in.
 _UNFILLED = re.compile(r"\$\{user_config\.[^}]*\}")
 
 
-# A host, perhaps with all below it (*.) and a port: nothing that would end a directive of a content security policy.
+# A host, optionally with its subdomains (*.) and a port, and nothing that would end a directive of a content security
+# policy.
 _IMAGE_HOST = re.compile(
     r"(https?://)?(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?"
 )
 
-# No user and password, no query, no fragment, nothing that a parser would repair in silence.
+# No user and password, no query, no fragment, and nothing that a parser would silently repair.
 _ADDRESS = re.compile(r"https?://[^/?#@\\ ]+(/[^?#\\ ]*)?", re.IGNORECASE)
 
 
 class SettingsRefused(Exception):
-    """A setting or flag that cannot work; `str()` is one line that never shows its value."""
+    """A setting or flag is invalid; `str()` is one line that never shows its value."""
 
 
 def one_line(text: str) -> str:
-    """Make what a user has set a line that a terminal can show: what it cannot print becomes a question mark."""
+    """Make a user's text one line that a terminal can show: what cannot be printed becomes a question mark."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to reach the API, how many seconds a lookup may take, what to say about it, where pictures may be."""
+    """How to reach the API, how many seconds a lookup may take, what to log, who may call, and where pictures are."""
 
     base_url: str = DEFAULT_BASE_URL
     token: str | None = field(default=None, repr=False)
@@ -65,10 +66,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read and check the settings; one that is empty or blank counts as not set.
+        """Read and check the settings; an empty or blank one counts as not set.
 
         Raises:
-            SettingsRefused: If any cannot work; it names each of them.
+            SettingsRefused: If any is invalid; it names each of them.
         """
         settings, refused = read_settings(environment)
         if refused:
@@ -77,11 +78,10 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> tuple[Settings, dict[str, str]]:
-    """Read the settings one by one, so that one that cannot work does not hide the others.
+    """Read the settings one by one, so that an invalid one does not hide the others.
 
     Returns:
-        The settings, with defaults for those that cannot work; and by the name of each such variable a sentence
-        that names it.
+        The settings, with defaults in place of invalid ones; and for each invalid variable a sentence that names it.
     """
     values: dict[str, Any] = {}
     refused: dict[str, str] = {}
@@ -96,13 +96,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> tuple[Settings
 
 
 def bearer_token(text: str) -> str | None:
-    """Give the token in `text`, with or without "Bearer " before it, or None if none can be."""
+    """Return the token in `text`, which may have "Bearer " before it; None if it cannot be a token."""
     token = re.sub(r"^bearer(\s+|$)", "", text.strip(), flags=re.IGNORECASE)
     return token if _BEARER.fullmatch(token) else None
 
 
 def allowed_host(given: str) -> str:
-    """Check a name by which clients may call this server: `name` for any port, or `name:port`.
+    """Check a host name under which clients may call this server: `name` for any port, or `name:port`.
 
     Raises:
         SettingsRefused: If it is not a host name.
@@ -126,10 +126,10 @@ def allowed_origin(given: str) -> str:
 
 
 def root_path(given: str) -> str:
-    """Check what a proxy has before the paths of this server.
+    """Check the prefix that a proxy puts before the paths of this server.
 
     Raises:
-        SettingsRefused: If it is not such a path.
+        SettingsRefused: If it is not a path.
     """
     path = given.strip().rstrip("/")
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):

@@ -10,7 +10,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from headshots_mcp import __version__
-from headshots_mcp.api.client import PLACES, HeadshotsClient
+from headshots_mcp.api.client import MAX_REQUESTS, HeadshotsClient
 from headshots_mcp.api.errors import AnswerNotUnderstood, ClientNotUsable, TimedOut, TokenRejected
 from headshots_mcp.api.requests import RetrieveTask
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, UNKNOWN, Sandbox
@@ -166,7 +166,7 @@ async def test_another_transport_can_carry_the_requests(served: Served) -> None:
 @pytest.mark.usefixtures("movable_clock")
 async def test_what_cannot_begin_in_time_is_told_that_the_server_is_busy() -> None:
     sandbox, told = Sandbox(), dict[str, float]()
-    ids = [f"t{number}" for number in range(PLACES // 2 + 1)]
+    ids = [f"t{number}" for number in range(MAX_REQUESTS // 2 + 1)]
     for id_ in ids:
         sandbox.script(id_, [Late(3600, JSONResponse({}))])
     began = anyio.current_time()
@@ -183,4 +183,4 @@ async def test_what_cannot_begin_in_time_is_told_that_the_server_is_busy() -> No
         "This server is handling too many lookups right now. Try again in 5 seconds.": 10,
         TimedOut.message: 20,
     }
-    assert len(sandbox.requests) == PLACES // 2
+    assert len(sandbox.requests) == MAX_REQUESTS // 2

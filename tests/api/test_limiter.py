@@ -1,4 +1,4 @@
-"""Places are shared fairly, whoever comes, waits or goes away."""
+"""Slots are shared fairly, whichever callers come, wait or leave."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Crowd:
-    """Requests of several callers, each of which holds its place until it is told to end."""
+    """Requests of several callers, each of which holds its slot until it is told to end."""
 
-    def __init__(self, places: int, group: TaskGroup) -> None:
-        self.places, self.limiter, self.group = places, FairLimiter(places), group
+    def __init__(self, slots: int, group: TaskGroup) -> None:
+        self.slots, self.limiter, self.group = slots, FairLimiter(slots), group
         self.holding: list[tuple[str, int]] = []
         self.refused: list[int] = []
         self.scopes: dict[int, anyio.CancelScope] = {}
@@ -35,7 +35,7 @@ class Crowd:
         return Counter(caller for caller, _ in self.holding)
 
     async def add(self, caller: str, *, within: float = 3600) -> int:
-        """Let a caller ask for a place; gives the number of its request."""
+        """Let a caller ask for a slot; gives the number of its request."""
         number = self.count = self.count + 1
         self.scopes[number], self.ends[number] = anyio.CancelScope(), anyio.Event()
         self.group.start_soon(self._request, caller, number, within)
@@ -49,7 +49,7 @@ class Crowd:
     async def _request(self, caller: str, number: int, within: float) -> None:
         with self.scopes[number]:
             try:
-                async with self.limiter.place(caller, within=within):
+                async with self.limiter.slot(caller, within=within):
                     self.holding.append((caller, number))
                     try:
                         await self.ends[number].wait()
@@ -92,7 +92,7 @@ async def test_within_a_caller_whoever_came_first_goes_first(crowd: Crowd) -> No
     assert [number for _, number in crowd.holding] == numbers[3:7]
 
 
-async def test_a_place_goes_to_whoever_holds_the_fewest(crowd: Crowd) -> None:
+async def test_a_slot_goes_to_whoever_holds_the_fewest(crowd: Crowd) -> None:
     for caller in "aaaabbcd":
         last = await crowd.add(caller)
     await crowd.add("a")
@@ -120,17 +120,17 @@ async def test_who_waits_too_long_is_told_that_the_server_is_busy(crowd: Crowd) 
 ACTIONS = st.lists(st.tuples(st.sampled_from(["add", "add", "add", "end", "cancel", "both"]), st.integers(0, 99)))
 
 
-@given(places=st.integers(1, 6), actions=ACTIONS)
-def test_no_place_is_lost_or_given_twice_whatever_happens(places: int, actions: list[tuple[str, int]]) -> None:
+@given(slots=st.integers(1, 6), actions=ACTIONS)
+def test_no_slot_is_lost_or_given_twice_whatever_happens(slots: int, actions: list[tuple[str, int]]) -> None:
     async def run() -> None:
         async with anyio.create_task_group() as group:
-            crowd = Crowd(places, group)
+            crowd = Crowd(slots, group)
             for action, number in actions:
                 if action == "add":
                     await crowd.add("abc"[number % 3])
                 elif crowd.count:
                     chosen = number % crowd.count + 1
-                    # Both at once: the place of the one may be handed to another that goes away in the same moment.
+                    # Both at once: the slot of the one may be handed to another that goes away in the same moment.
                     if action in ("end", "both"):
                         crowd.ends[chosen].set()
                     if action in ("cancel", "both"):
@@ -139,10 +139,10 @@ def test_no_place_is_lost_or_given_twice_whatever_happens(places: int, actions: 
                 check(crowd)
             for number in range(1, crowd.count + 1):
                 crowd.ends[number].set()
-        assert (crowd.limiter._free, crowd.limiter._held, crowd.limiter._waiting) == (places, {}, {})
+        assert (crowd.limiter._free, crowd.limiter._held, crowd.limiter._waiting) == (slots, {}, {})
 
     def check(crowd: Crowd) -> None:
-        free = crowd.places - len(crowd.holding)
+        free = crowd.slots - len(crowd.holding)
         assert free >= 0
         assert crowd.limiter._free == free
         assert all(crowd.held[str(caller)] >= free for caller in crowd.limiter._waiting), "one waits that need not"

@@ -47,7 +47,7 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 SILENCE_TIMEOUT_SECONDS = 10.0
 ATTEMPTS = 4
 # Requests under way at once, of all callers together.
-PLACES = 128
+MAX_REQUESTS = 128
 
 _HEADERS = {
     "accept": "application/json",
@@ -91,7 +91,7 @@ class HeadshotsClient:
         self._transport = transport
         self._network = Once(partial(_find_network, self._url))
         self._connections = Connections(self._connect)
-        self._limiter = FairLimiter(PLACES)
+        self._limiter = FairLimiter(MAX_REQUESTS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -178,7 +178,7 @@ class HeadshotsClient:
         async def attempt() -> T:
             sent = httpx2.Request("POST", self._url, headers=headers, content=body, extensions=self._extensions)
             async with (
-                self._limiter.place(caller, within=self._patience()),
+                self._limiter.slot(caller, within=self._patience()),
                 self._connections.lend(caller) as connection,
             ):
                 return read(*await _exchange(connection, sent, limit))

@@ -25,13 +25,13 @@ class FairLimiter:
     caller that holds the fewest, and within a caller to whoever came first.
     """
 
-    def __init__(self, places: int) -> None:
-        self._free = places
+    def __init__(self, slots: int) -> None:
+        self._free = slots
         self._held: Counter[Hashable] = Counter()
         self._waiting: dict[Hashable, OrderedDict[anyio.Event, None]] = {}
 
     @asynccontextmanager
-    async def place(self, caller: Hashable, *, within: float) -> AsyncIterator[None]:
+    async def slot(self, caller: Hashable, *, within: float) -> AsyncIterator[None]:
         """Hold a place for as long as the block takes.
 
         Args:

@@ -17,7 +17,7 @@ from headshots_mcp.api.requests import RetrieveTask
 from headshots_mcp.lookup.pictures import PictureFailed
 from headshots_mcp.server.arguments import validation_message
 from headshots_mcp.server.icon import ICONS
-from headshots_mcp.server.places import UNTIL_ANSWERED, caller_of, is_of_sse
+from headshots_mcp.server.scope import UNTIL_ANSWERED, caller_of, is_of_sse
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -77,8 +77,8 @@ class PictureResource:
             return
         if is_of_sse(request.scope):
             raise ResourceError(NOT_OVER_SSE)
-        place = self._room.place(caller_of(request.scope), within=ROOM_SECONDS)
-        await request.scope[UNTIL_ANSWERED].enter_async_context(place)
+        slot = self._room.slot(caller_of(request.scope), within=ROOM_SECONDS)
+        await request.scope[UNTIL_ANSWERED].enter_async_context(slot)
 
     async def _link(self, task_id: str, n: str, ctx: Context) -> str:
         request = RetrieveTask(id=task_id)

@@ -1,4 +1,4 @@
-"""The server over HTTP: its application, what a request passes through on the way to MCP, and how it listens."""
+"""The server over HTTP: the application, what a request passes through on its way to the tools, and listening."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def create_app() -> Starlette:
         SettingsRefused: If a setting cannot work.
     """
     from headshots_mcp.logs import log_to_stderr  # noqa: PLC0415
-    from headshots_mcp.server.http.app import application  # noqa: PLC0415 -- who only listens need not wait for it
+    from headshots_mcp.server.http.app import application  # noqa: PLC0415 -- the command line imports this package
     from headshots_mcp.settings import Settings  # noqa: PLC0415
 
     settings = Settings.from_environment()

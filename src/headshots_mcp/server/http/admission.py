@@ -1,7 +1,7 @@
-"""Lets calls over HTTP begin: complete, from callers who are still there, and no more at once than can be served.
+"""Admits calls over HTTP: complete ones, from callers who are still there, and no more at once than can be served.
 
-What there is no room for is refused at once instead of queued, because a caller who waits too long hangs up, and the
-queue would be worked off for nobody.
+A call that there is no room for is refused at once instead of queued, because a caller who waits too long hangs up,
+and the queue would be worked off for nobody.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from mcp_types import CallToolResult, TextContent
 from headshots_mcp.server.http.bodies import Bodies
 from headshots_mcp.server.http.exchange import Exchange
 from headshots_mcp.server.http.refusals import BUSY, CallerGone, Refused, busy, shutting_down
-from headshots_mcp.server.places import UNTIL_ANSWERED, Places, caller_of, is_of_sse
+from headshots_mcp.server.scope import UNTIL_ANSWERED, caller_of, is_of_sse
+from headshots_mcp.server.slots import Slots
 from headshots_mcp.server.turns import Turns
 
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 
     from headshots_mcp.server.http.shutdown import Shutdown
 
-# A call takes one place, and one more for each of so many bytes: the more ids, the more work.
-BYTES_PER_PLACE = 16 * 1024
+# A call takes one slot, and one more for each of so many bytes: the more ids, the more work.
+BYTES_PER_SLOT = 16 * 1024
 CALLS = 2048
 STREAMS = 2048
-# Turns of the event loop within which it learns that a caller hung up before its call was read.
+# Turns of the event loop after which it knows of a caller who hung up before the call was read.
 TURNS = 4
-# Where a request's scope keeps the number of places its call takes.
-_PLACES = "headshots_mcp.places"
+# Where a request's scope keeps the number of slots its call takes.
+_SLOTS = "headshots_mcp.slots"
 
 
 class Admission:
@@ -39,17 +40,17 @@ class Admission:
 
     Args:
         app: Takes the calls.
-        calls: Has the places of calls in progress.
+        calls: Has the slots of calls in progress.
         shutdown: Ends what is in progress.
     """
 
-    def __init__(self, app: ASGIApp, calls: Places, shutdown: Shutdown) -> None:
+    def __init__(self, app: ASGIApp, calls: Slots, shutdown: Shutdown) -> None:
         self._app = app
         self._calls = calls
         self._shutdown = shutdown
         self._bodies = Bodies()
-        self._sse_messages = Places(CALLS)
-        self._streams = Places(STREAMS)
+        self._sse_messages = Slots(CALLS)
+        self._streams = Slots(STREAMS)
         self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +69,7 @@ class Admission:
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await self._bodies.read(scope, receive)
-        scope[_PLACES] = 1 + len(body) // BYTES_PER_PLACE
+        scope[_SLOTS] = 1 + len(body) // BYTES_PER_SLOT
         with self._shutdown.call():
             await Exchange(receive, send, body).run(self._begin, scope, self._shutdown)
 
@@ -77,11 +78,11 @@ class Admission:
         for _ in range(TURNS):
             await checkpoint()
         calls = self._sse_messages if is_of_sse(scope) else self._calls
-        with calls.hold(caller_of(scope), scope[_PLACES]) as room:
+        with calls.hold(caller_of(scope), scope[_SLOTS]) as room:
             if not room:
                 await busy().response(scope, receive, send)
                 return
-            if scope[_PLACES] > 1:
+            if scope[_SLOTS] > 1:
                 await self._turns.take()
             async with AsyncExitStack() as scope[UNTIL_ANSWERED]:
                 await self._app(scope, receive, send)
@@ -94,23 +95,23 @@ class Admission:
 
 
 class SseAdmission:
-    """Holds the places of calls over the older SSE transport, whose requests end before the calls they bring.
+    """Holds the slots of calls over the older SSE transport, whose requests end before the calls they carry.
 
     Args:
-        calls: Has the places of calls in progress.
+        calls: Has the slots of calls in progress.
         shutdown: Waits for calls in progress.
     """
 
-    def __init__(self, calls: Places, shutdown: Shutdown) -> None:
+    def __init__(self, calls: Slots, shutdown: Shutdown) -> None:
         self._calls = calls
         self._shutdown = shutdown
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Let a message in, or answer in words that there is no room for it."""
+        """Let a message in, or answer with the sentence that there is no room for it."""
         if not (ctx.request and is_of_sse(ctx.request.scope)):
             return await call_next(ctx)
         with (
             self._shutdown.call(),
-            self._calls.hold(caller_of(ctx.request.scope), ctx.request.scope[_PLACES]) as room,
+            self._calls.hold(caller_of(ctx.request.scope), ctx.request.scope[_SLOTS]) as room,
         ):
             return await call_next(ctx) if room else CallToolResult(content=[TextContent(text=BUSY)], is_error=True)

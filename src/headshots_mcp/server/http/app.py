@@ -24,7 +24,7 @@ from headshots_mcp.server.http.lifetime import Lifetime, LifetimeMiddleware
 from headshots_mcp.server.http.sdk import SingleResponse, SseApp, StreamableApp, end_streams, keep_streams_at_signals
 from headshots_mcp.server.http.shutdown import Shutdown
 from headshots_mcp.server.http.tokens import SharedToken, token_of
-from headshots_mcp.server.places import Places
+from headshots_mcp.server.slots import Slots
 from headshots_mcp.server.tools import create_server
 
 if TYPE_CHECKING:
@@ -46,17 +46,17 @@ def application(
     address: str | None = None,
     shared_token: str | None = None,
 ) -> Starlette:
-    """Make the application; it opens the one upstream client with its lifespan and closes it again.
+    """Make the application; its lifespan opens and closes the one upstream client.
 
     Args:
-        settings: How to reach the API, and which hosts and origins are let in besides those of this machine.
-        transport: "http" for /mcp with /sse beside it, "sse" for the latter alone.
-        address: By which it may be called besides, as in a URL.
-        shared_token: What a caller without a token uses.
+        settings: How to reach the API, and which hosts and origins are allowed in addition to this machine's own.
+        transport: "http" for /mcp and /sse, "sse" for the latter only.
+        address: Another host name under which it may be called, in the form it has in a URL.
+        shared_token: The token for callers that send none; None to refuse their calls.
     """
     client = HeadshotsClient(settings.base_url, silence_timeout=settings.silence_timeout)
     reader = Reader(client, timeout=settings.timeout)
-    calls, shutdown = Places(CALLS), Shutdown(end_streams)
+    calls, shutdown = Slots(CALLS), Shutdown(end_streams)
     server = create_server(reader, token_of, image_hosts=settings.image_hosts, ending=shutdown.ending)
     server.middleware.extend([log_calls, SseAdmission(calls, shutdown)])
     streamable = StreamableApp(server) if transport == "http" else None
@@ -90,7 +90,7 @@ def application(
                 hosts=(*settings.allowed_hosts, *([address] if address else [])),
                 origins=settings.allowed_origins,
             ),
-            # Whoever was let in may also read the answer, whatever it is.
+            # An origin that was let in may also read the answer, even if that is a refusal.
             Middleware(
                 CORSMiddleware,
                 allow_origin_regex=".*",
@@ -114,7 +114,7 @@ _METHODS = {**_METHODS_OF_SSE, "/mcp": "POST"}
 
 
 async def _send_traces() -> None:
-    """Send what is left of traces, because uvicorn ends this process by the signal that it got, not as others end."""
+    """Send the remaining traces, because uvicorn ends this process by a signal, without Python's usual clean-up."""
     if flush := getattr(get_tracer_provider(), "force_flush", None):
         with anyio.move_on_after(TRACES_SECONDS):
             await anyio.to_thread.run_sync(flush, int(TRACES_SECONDS * 1000), abandon_on_cancel=True)

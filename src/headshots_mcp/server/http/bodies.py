@@ -1,4 +1,4 @@
-"""Reads the bodies of calls: none too large, none for longer than a while, and not too many bytes at once."""
+"""Reads the bodies of calls: with limits on size and on time, and on the bytes that may arrive at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import anyio
 from starlette.datastructures import Headers
 
 from headshots_mcp.server.http.refusals import CallerGone, Refused, busy
-from headshots_mcp.server.places import Places, caller_of
+from headshots_mcp.server.scope import caller_of
+from headshots_mcp.server.slots import Slots
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
@@ -17,25 +18,25 @@ if TYPE_CHECKING:
 MAX_BODY = 1536 * 1024
 # Enough for 1,000 ordinary ids.
 MAX_BODY_WITHOUT_TOKEN = 64 * 1024
-# Commas and opening brackets: 1,000 ids need a tenth. Parsing and checking more values would hold up everybody.
+# Counted as commas and opening brackets; 1,000 ids need a tenth. Parsing more values would hold up everybody.
 MAX_VALUES = 10_000
 BODY_SECONDS = 30.0
-# Bytes of bodies that are still arriving. One that is there at once, as most are, needs no room.
+# Bytes of bodies that are still arriving. A body that arrives at once, as most do, needs no room.
 ARRIVING_BYTES = 64 * 1024 * 1024
 
 
 class Bodies:
-    """Reads bodies, and keeps room for those that take their time to arrive."""
+    """Reads bodies, and reserves room for those that arrive in pieces."""
 
     def __init__(self) -> None:
-        self._arriving = Places(ARRIVING_BYTES)
+        self._arriving = Slots(ARRIVING_BYTES)
 
     async def read(self, scope: Scope, receive: Receive) -> bytes:
         """Read a body.
 
         Raises:
             Refused: If it is too large or too slow, holds too many values, or there is no room for it.
-            CallerGone: If its caller goes.
+            CallerGone: If its caller hangs up.
         """
         try:
             with anyio.fail_after(BODY_SECONDS):

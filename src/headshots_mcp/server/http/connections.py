@@ -1,4 +1,4 @@
-"""Connections of the uvicorn that serves us: how many there may be, and how long one may take for a request."""
+"""Limits the connections of the uvicorn that serves us: how many there may be, and how long a request may take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from headshots_mcp.server.http.shutdown import GRACE_SECONDS
+from headshots_mcp.server.http.shutdown import DRAIN_SECONDS
 
 if TYPE_CHECKING:
     import asyncio
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     import uvicorn
 
 KEEPALIVE_SECONDS = 75
-# What connections are looked at for, time and again: whether the head of a request has been due since the last time.
+# How often to check a connection; one that has been waiting for a request's head since the last check is closed.
 HEAD_SECONDS = 20.0
 MAX_OPEN_FILES = 65_536
 # New objects after which Python looks for garbage. At its own 700, with hundreds of calls in progress, half of the time
 # goes into looking at what they still need.
 GARBAGE = 50_000
-# Files that are kept for connections to the API.
+# Files reserved for connections to the API.
 RESERVED_FILES = 256
 _UVICORNS_KEEPALIVE_SECONDS = 5
-# One connection each; that of HTTP/2 is another matter.
+# One object is one connection; with HTTP/2 it would not be.
 _PROTOCOLS = ("H11Protocol", "HttpToolsProtocol", "ZttpProtocol")
 
 
 def set_up_uvicorn() -> None:
     """Set up the uvicorn that runs this process, whoever started it: `headshots-mcp` itself or `uvicorn --factory`.
 
-    What its own flags say, stays.
+    What its own flags say is left as it is.
     """
-    gc.freeze()  # what has been loaded stays, so there is never any garbage to look for in it
+    gc.freeze()  # what has been loaded stays, so looking for garbage in it would be a waste
     gc.set_threshold(GARBAGE)
     files = allow_many_connections()
     server = _running_uvicorn()
@@ -45,14 +45,14 @@ def set_up_uvicorn() -> None:
     if config.timeout_keep_alive == _UVICORNS_KEEPALIVE_SECONDS:
         config.timeout_keep_alive = KEEPALIVE_SECONDS
     if config.timeout_graceful_shutdown is None:
-        config.timeout_graceful_shutdown = int(GRACE_SECONDS) + 1
+        config.timeout_graceful_shutdown = int(DRAIN_SECONDS) + 1
     config.encoded_headers = [header for header in config.encoded_headers if header != (b"server", b"uvicorn")]
     if config.http_protocol_class.__name__ in _PROTOCOLS:
         config.http_protocol_class = _guarded(config.http_protocol_class, max(files - RESERVED_FILES, files // 2))
 
 
 def _running_uvicorn() -> uvicorn.Server | None:
-    """Find the server by the handler of signals that it has set."""
+    """Find the server by the signal handler that it has set."""
     if threading.current_thread() is not threading.main_thread():
         return None
     found = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
@@ -60,10 +60,10 @@ def _running_uvicorn() -> uvicorn.Server | None:
 
 
 def allow_many_connections() -> int:
-    """Raise the number of open files to what the system allows, so that idle connections do not use it up.
+    """Raise the limit on open files as far as the system allows, so that idle connections do not use it up.
 
     Returns:
-        The number.
+        The limit that is in force now.
     """
     if sys.platform == "win32":  # it has no such limit
         return MAX_OPEN_FILES
@@ -80,7 +80,7 @@ def allow_many_connections() -> int:
 
 
 def _guarded(protocol: Any, most: int) -> Any:
-    """Make of uvicorn's protocol one that closes what is too many, or too slow."""
+    """Extend uvicorn's protocol so that it closes connections that are too many or too slow."""
 
     class Guarded(protocol):  # type: ignore[misc]
         _was_waiting = False
@@ -99,7 +99,7 @@ def _guarded(protocol: Any, most: int) -> Any:
             super().connection_lost(exc)
 
         def _look_after(self) -> None:
-            """Close a connection on which a request's head does not come, or what was sent is not fetched."""
+            """Close a connection if a request's head does not arrive, or if what was sent is not read."""
             # uvicorn itself times connections that wait for the first byte of a further request.
             waiting = self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete)
             if self.transport.is_closing() or (waiting and self._was_waiting):

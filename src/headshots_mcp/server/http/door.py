@@ -1,4 +1,4 @@
-"""Who may come in over HTTP: paths, hosts, origins and methods are checked before anything else looks at a request."""
+"""Checks HTTP requests before anything else handles them: their path, host, origin, method and media types."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Load balancers and orchestrators ask for these by whatever address they know; they give nothing away.
+# Load balancers and orchestrators request these under whatever address they know; they give nothing away.
 _FOR_ANY_HOST = ("/", "/health")
 # Container names may have underscores.
 _HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
@@ -25,7 +25,7 @@ _JSON, _EVENTS = "application/json", "text/event-stream"
 
 
 class PathMiddleware:
-    """Brings a request's path into the form our routes have, under any prefix, with or without a slash at its end.
+    """Brings a request's path into the form our routes have, under any prefix, with or without a trailing slash.
 
     The prefix is the ASGI root path: where this application is mounted in another, or what a proxy strips. A proxy
     may also name it in `X-Forwarded-Prefix`, or leave it in the path.
@@ -50,7 +50,7 @@ class PathMiddleware:
 
 
 def route_of(scope: Scope) -> str:
-    """Give the path without the prefix before it."""
+    """Return the path without its prefix."""
     return str(scope["path"]).removeprefix(scope["root_path"])
 
 
@@ -96,10 +96,10 @@ class HostOriginMiddleware:
 
 
 class MethodMiddleware:
-    """Refuses what does not fit its path: the path itself, the method, the type of the body, the types of the answer.
+    """Refuses unknown paths, methods that a path does not have, and bodies that are not JSON.
 
     Args:
-        app: Takes the rest.
+        app: Handles the other requests.
         methods: The one method of each path.
     """
 
@@ -124,7 +124,7 @@ class MethodMiddleware:
 
 
 def accepted_types(scope: Scope) -> tuple[bool, bool]:
-    """Tell whether a client takes JSON, and whether it takes an event stream; one that says nothing takes both."""
+    """Return whether a client accepts JSON, and whether it accepts event streams; without the header, both."""
     given = ",".join(Headers(scope=scope).getlist("accept")) or "*/*"
     types = {_media_type(each) for each in given.split(",")}
     return (

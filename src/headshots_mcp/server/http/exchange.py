@@ -1,4 +1,4 @@
-"""One HTTP exchange in progress: what the application hears of its caller, and how its answer ends."""
+"""One HTTP exchange in progress: what the application learns about its caller, and how its answer ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from headshots_mcp.server.http.shutdown import Shutdown
 
-# A caller who does not read what is sent to it for so long is taken for gone.
+# A caller that does not read for this long is treated as gone.
 SEND_SECONDS = 60.0
 
 
@@ -21,10 +21,10 @@ class Exchange:
     """Hands an application a body that has been read, and the rest of the exchange as it comes.
 
     Args:
-        receive: Gives what comes from the caller.
-        send: Takes what goes to the caller.
-        body: The body of a call, which is cancelled as soon as its caller goes; None for a stream, whose
-            application ends itself.
+        receive: Receives from the caller.
+        send: Sends to the caller.
+        body: The body of a call, which is cancelled as soon as its caller hangs up; None for a stream, whose
+            application ends by itself.
     """
 
     def __init__(self, receive: Receive, send: Send, body: bytes | None = None) -> None:
@@ -37,7 +37,7 @@ class Exchange:
         self._scope = anyio.CancelScope()
 
     async def run(self, app: ASGIApp, scope: Scope, shutdown: Shutdown) -> None:
-        """Run the application until it has answered, its caller goes or the server ends."""
+        """Run the application until it has answered, its caller hangs up or the server shuts down."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch)
             with self._scope, shutdown.ends(self._scope):
@@ -47,7 +47,7 @@ class Exchange:
             await self._cut_short(scope)
 
     async def receive(self) -> Message:
-        """Give the body, then nothing until the caller goes."""
+        """Return the body, then nothing until the caller hangs up."""
         if self._unread is not None:
             body, self._unread = self._unread, None
             return {"type": "http.request", "body": body, "more_body": False}
@@ -64,7 +64,7 @@ class Exchange:
             self._leave()
 
     async def _watch(self) -> None:
-        """Wait for the end of the connection; what is done after the answer goes on."""
+        """Wait for the end of the connection; work that goes on after the answer is left alone."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
         if not self._ended:

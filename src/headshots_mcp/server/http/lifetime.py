@@ -1,4 +1,4 @@
-"""How long the application keeps open what it needs: as long as its server says, or, mounted in another, for good."""
+"""Keeps open what the application needs: for its lifespan, or, if it is mounted in another, until the process ends."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Lifetime:
             yield
 
     async def ensure(self) -> None:
-        """Open it, if that has not been done."""
+        """Open it, unless that has been done."""
         if self._ready is None:
             self._ready = asyncio.Event()
             self._holder = asyncio.create_task(self._hold(self._ready))
@@ -50,7 +50,7 @@ class Lifetime:
 
 
 class LifetimeMiddleware:
-    """Sees to it that what the application needs is open before the first request."""
+    """Makes sure that what the application needs is open before the first request."""
 
     def __init__(self, app: ASGIApp, lifetime: Lifetime) -> None:
         self._app = app

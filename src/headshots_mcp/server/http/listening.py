@@ -1,4 +1,4 @@
-"""Listens for HTTP: the socket, and uvicorn around the application of `http.py`."""
+"""Listens for HTTP: the socket, and uvicorn, which runs the application of `app.py`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ SHARED = "Everyone who can reach this port uses the token in ACEDATACLOUD_API_TO
 
 @dataclass(frozen=True)
 class Listening:
-    """How and where to serve, as flags say it.
+    """How and where to serve, as set by flags.
 
     Args:
-        transport: "http" for Streamable HTTP with SSE beside it, "sse" for the latter alone.
+        transport: "http" for Streamable HTTP and SSE, "sse" for the latter only.
         host: The IP address to listen on, or localhost.
         port: The port, 0 for any that is free.
-        root_path: What a proxy has before the paths of this server, as in /headshots.
-        share_token: Whether callers without a token use that of the settings.
-        sandbox: Whether that token is the sandbox's, which is no secret: it is shared where it may be.
+        root_path: The prefix that a proxy puts before the paths of this server, such as /headshots.
+        share_token: Whether callers without a token use the one in the settings.
+        sandbox: Whether that token is the sandbox's, which is no secret: on loopback, it is shared without a flag.
     """
 
     transport: Literal["sse", "http"]
@@ -41,7 +41,7 @@ class Listening:
 
 
 def serve_http(settings: Settings, flags: Listening) -> None:
-    """Serve whoever calls, over HTTP, until this process is told to end.
+    """Serve over HTTP until this process is told to end.
 
     Raises:
         SettingsRefused: If it cannot listen there, or may not.
@@ -52,7 +52,7 @@ def serve_http(settings: Settings, flags: Listening) -> None:
     with _listen(address, flags.port) as listener:
         name = f"[{address}]" if address.version == 6 else str(address)
         with garbage_collection_held():
-            import uvicorn  # noqa: PLC0415 -- stdio does not need these, and a refusal need not wait for them
+            import uvicorn  # noqa: PLC0415 -- stdio does not need these, and a refusal should not wait for them
 
             from headshots_mcp.server.http.app import application  # noqa: PLC0415
 
@@ -89,7 +89,7 @@ def _check_who_comes(settings: Settings, flags: Listening, *, is_loopback: bool)
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Read an address without asking any name server, which might take its time."""
+    """Parse an address without asking a name server, which could take long."""
     try:
         return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
     except ValueError:
@@ -101,11 +101,11 @@ def _listen(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -
     try:
         listener = socket.create_server((str(address), port), family=family, backlog=1024)
     except OSError as error:
-        # The system's own words are in other languages, and on Windows not to be had for a number.
+        # The system's own words may be in another language, and Windows has none for these numbers.
         code = error.errno or 0
         reason = _CANNOT_LISTEN.get(code, f"the system says {errno.errorcode.get(code, code)}")
         raise SettingsRefused(f"cannot listen on {address} port {port}: {reason}") from None
-    # For what is accepted, too: asyncio sets it on its own sockets only, and without it answers take 40 ms.
+    # Accepted connections inherit it. asyncio sets it only on sockets of its own, and without it answers take 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

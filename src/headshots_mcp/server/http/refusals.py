@@ -1,4 +1,4 @@
-"""Refusals over HTTP, as JSON-RPC errors, because MCP clients show the sentence in those to their users."""
+"""Refusals over HTTP, as JSON-RPC errors, because MCP clients show the sentence in these to their users."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Refused(Exception):
 
 
 class CallerGone(Exception):
-    """Nobody is there any more to be answered."""
+    """The caller has hung up, so there is nobody to answer."""
 
 
 def refusal(status: int, sentence: str, **headers: str) -> JSONResponse:
-    """Answer with one sentence; without the id of the call, which nobody has read yet."""
+    """Answer with one sentence, and without the id of the call, which has not been read."""
     body = {"jsonrpc": "2.0", "id": None, "error": {"code": INVALID_REQUEST, "message": sentence}}
     return JSONResponse(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def busy() -> Refused:
-    """Refuse what there is no room for."""
+    """Refuse a request that there is no room for."""
     return Refused(503, BUSY, retry_after=str(RETRY_AFTER_SECONDS))
 
 
 def shutting_down() -> Refused:
-    """Refuse what comes after the end has begun."""
+    """Refuse a request that comes during a shutdown."""
     return Refused(503, "This server is shutting down. Try again.", retry_after="1", connection="close")

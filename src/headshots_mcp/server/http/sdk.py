@@ -1,4 +1,4 @@
-"""The HTTP transports of the MCP SDK, with what hosts need and the SDK does not do by itself."""
+"""The HTTP transports of the MCP SDK, with what hosts need and the SDK lacks (docs/design.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sse_starlette.sse import AppStatus
 
 from headshots_mcp.server.http.door import accepted_types
 from headshots_mcp.server.http.refusals import refusal
-from headshots_mcp.server.places import caller_of
+from headshots_mcp.server.scope import caller_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# door.py checks hosts and origins, and more strictly.
+# door.py checks hosts and origins more strictly.
 _NO_CHECKS = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
 def keep_streams_at_signals() -> None:
-    """Keep sse_starlette from cutting all streams at the first signal; shutdown.py ends ours in order."""
+    """Keep sse_starlette from cutting all streams at the first signal; shutdown.py ends ours gracefully."""
     AppStatus.enable_automatic_graceful_drain = False
 
 
 def end_streams() -> None:
-    """Let sse_starlette end the streams of other applications in this process."""
+    """Let sse_starlette end the streams of any other application in this process."""
     AppStatus.should_exit = True
 
 
@@ -70,15 +70,15 @@ def _manager(server: MCPServer[Any], *, json_response: bool) -> StreamableHTTPSe
     return server.session_manager
 
 
-# The SSE transport renders every message for its debug log, even where that is off: 0.1 s for a large one.
+# The SSE transport renders every message for its debug log, even if that is off, which takes 0.1 s for a large one.
 for _message in (SessionMessage, JSONRPCRequest, JSONRPCNotification, JSONRPCResponse, JSONRPCError):
     _message.__repr__ = _message.__str__ = object.__repr__  # type: ignore[method-assign]
 
 
 class SseApp:
-    """The older SSE transport, each of whose sessions belongs to the token that opened it.
+    """The older SSE transport; each session belongs to the token that opened it.
 
-    The SDK binds sessions to users it knows from OAuth; here a user is the digest of a token.
+    The SDK binds sessions to users it knows from OAuth. Here, a user is the digest of a token.
     """
 
     def __init__(self, server: MCPServer[Any]) -> None:
@@ -93,7 +93,7 @@ class SseApp:
 
 
 class SingleResponse:
-    """Ends a response where the SDK begins a second one, which it does when an SSE stream was cut short."""
+    """Ends a response where the SDK starts a second one, as it does when an SSE stream was cut short."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

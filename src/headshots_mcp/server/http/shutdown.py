@@ -1,4 +1,4 @@
-"""Ends serving in order: calls in progress get time to be answered, idle streams end, and nothing new begins."""
+"""Shuts down gracefully: calls in progress get time to be answered, idle streams end, and nothing new begins."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import FrameType
 
-GRACE_SECONDS = 3.0
-# Between the answer to a call and the end of the stream by which that answer is sent.
+# How long calls in progress may take.
+DRAIN_SECONDS = 3.0
+# Between the answer to a call and the end of the stream that carries it.
 SENDING_SECONDS = 0.2
 
 
 class Shutdown:
-    """Learns when the process is told to end, and then ends what is in progress.
+    """Notices when the process is told to end, and then ends what is in progress.
 
-    Servers such as uvicorn tell an application only after all connections are closed.
+    Servers such as uvicorn tell an application only once all connections are closed.
 
     Args:
         finally_: Called last.
 
     Attributes:
-        ending: Is set at once.
+        ending: Set as soon as the process is told to end.
     """
 
     def __init__(self, finally_: Callable[[], object]) -> None:
@@ -50,7 +51,7 @@ class Shutdown:
                 group.cancel_scope.cancel()
 
     def begin(self) -> None:
-        """Begin to end."""
+        """Begin to shut down."""
         self.ending.set()
         self._note_if_idle()
 
@@ -61,7 +62,7 @@ class Shutdown:
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """Be waited for, until the block is left."""
+        """Count the block as a call in progress, which the shutdown waits for."""
         self._calls += 1
         try:
             yield
@@ -71,7 +72,7 @@ class Shutdown:
 
     @contextmanager
     def ends(self, scope: anyio.CancelScope) -> Iterator[None]:
-        """Cancel the scope once all calls are answered or their time is up, unless the block is left before."""
+        """Cancel the scope, if the block is still running, once all calls are answered or their time is up."""
         self._scopes.add(scope)
         try:
             yield
@@ -84,7 +85,7 @@ class Shutdown:
 
     async def _finish(self) -> None:
         await self.ending.wait()
-        with anyio.move_on_after(GRACE_SECONDS):
+        with anyio.move_on_after(DRAIN_SECONDS):
             await self._idle.wait()
             await anyio.sleep(SENDING_SECONDS)
         for scope in list(self._scopes):
@@ -94,9 +95,9 @@ class Shutdown:
 
 @contextmanager
 def _noticing_signals(notice: Callable[[], object]) -> Iterator[None]:
-    """Notice the signals that end a process, and leave them to whoever handled them before."""
+    """Notice the signals that end a process, and pass them on to their previous handlers."""
     with ExitStack() as stack:
-        # Elsewhere Python takes no signals.
+        # In other threads, Python does not let us handle signals.
         if threading.current_thread() is threading.main_thread():
             for number in HANDLED_SIGNALS:
                 before = signal.getsignal(number)

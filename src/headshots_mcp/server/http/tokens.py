@@ -1,4 +1,4 @@
-"""Whose token a call over HTTP is made with: that of its own request, or one that the operator shares."""
+"""Finds the token of a call over HTTP: that of its own request, or one that the operator shares."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Some clients put "Bearer" before a token whose user has put it there, too.
+# Some clients put "Bearer" before a token to which the user has already added it.
 _BEARER = re.compile(r"(bearer\s+)+", re.IGNORECASE)
 
 
 def token_of(headers: Mapping[str, str] | None) -> str:
-    """Take the token from the headers of the request that carries the call.
+    """Return the token from the headers of the request that carries the call.
 
     Raises:
-        TokenMissing: If there is none.
+        TokenMissing: If there is none, or what there is cannot be a token.
     """
     given = (headers or {}).get("authorization")
     if given is None:
@@ -34,7 +34,7 @@ def token_of(headers: Mapping[str, str] | None) -> str:
 
 
 class SharedToken:
-    """Gives requests without a token that of the operator, who asked for it."""
+    """Adds the operator's token to requests that carry none, where the operator asked for that."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app

@@ -1,1 +1,1 @@
-"""The server for the host that started it, over its pipes."""
+"""The server over stdio: the pipes of the host that started it, and the JSON-RPC on them."""

@@ -1,6 +1,6 @@
 """Reads one line of JSON-RPC: the messages on it, or the errors that answer what is not a message.
 
-The SDK's transport for stdio drops the latter without a word, and whoever sent it waits for ever
+The SDK's transport for stdio silently drops the latter, and the sender waits for ever
 (https://github.com/modelcontextprotocol/python-sdk/issues/2751).
 """
 
@@ -25,7 +25,7 @@ from pydantic_core import from_json
 if TYPE_CHECKING:
     from mcp_types import RequestId
 
-# In a line that cannot be parsed: an id with what has to follow it, other strings, and brackets, which tell the depth.
+# Parts of a line that cannot be parsed: an id and what must follow it, other strings, and brackets, to know the depth.
 _PARTS = re.compile(
     rb"""
     "id"\s*:\s*(?P<id> -?\d+ | "(?:[^"\\]|\\.)*")(?=\s*[,}])
@@ -63,14 +63,14 @@ def _read_message(item: Any) -> JSONRPCRequest | JSONRPCNotification | JSONRPCEr
     except ValidationError as error:
         wrong = {str(detail["loc"][0]) for detail in error.errors()}
     if wrong == {"params"}:
-        # Whoever sends a notification expects no answer.
+        # The sender of a notification expects no answer.
         return _error(item["id"], INVALID_PARAMS, "Invalid params: must be an object.") if "id" in item else None
     request_id = None if "id" in wrong else item.get("id")
     return _error(request_id, INVALID_REQUEST, f"Invalid request: {', '.join(sorted(wrong))} missing or wrong.")
 
 
 def _find_id(text: bytes) -> RequestId | None:
-    """Find the id of a request in what cannot be parsed as a whole, such as a string that is not UTF-8."""
+    """Find the id of a request that cannot be parsed as a whole, for example because a string is not UTF-8."""
     depth = 0
     for part in _PARTS.finditer(text):
         if part["id"] and depth == 1:

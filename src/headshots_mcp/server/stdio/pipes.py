@@ -1,6 +1,6 @@
-"""The host's pipes: messages come from stdin, answers go to stdout, and each request is answered before the end.
+"""Reads messages from stdin and writes answers to stdout; every request is answered before this ends.
 
-The SDK's transport for stdio cancels what is under way when the input ends
+The SDK's transport for stdio cancels calls in progress when the input ends
 (https://github.com/modelcontextprotocol/python-sdk/issues/2678), and waits for input when nobody reads the output.
 """
 
@@ -33,20 +33,21 @@ Incoming: TypeAlias = "SessionMessage | Exception"
 async def open_pipes(
     ending: anyio.Event, finish_seconds: float
 ) -> AsyncIterator[tuple[MemoryObjectReceiveStream[Incoming], MemoryObjectSendStream[SessionMessage]]]:
-    """Give the messages that come from stdin, and a stream of those that go to stdout.
+    """Open a stream of the messages from stdin, and one for the messages to stdout.
 
-    What else this process prints goes to stderr from now on. Leaving waits for what is left to be written.
+    From now on, anything else that this process prints goes to stderr. Leaving the block waits until all messages are
+    written.
 
     Args:
-        ending: Set when the input has ended.
-        finish_seconds: How long requests under way may take from then on.
+        ending: Set when the input ends.
+        finish_seconds: How long requests in progress may take from then on.
     """
     to_server, incoming = anyio.create_memory_object_stream[Incoming]()
     outgoing, to_host = anyio.create_memory_object_stream[SessionMessage]()
     unanswered = Unanswered()
 
     async def read() -> None:
-        # Whoever takes the messages may have stopped before the input ends.
+        # The receiver of the messages may stop before the input ends.
         with suppress(anyio.BrokenResourceError):
             async with to_server, outgoing.clone() as to_host_too:
                 await _read(to_server, to_host_too, unanswered)
@@ -63,7 +64,7 @@ async def open_pipes(
 
 
 class Unanswered:
-    """Counts the answers that the host has not got yet."""
+    """Counts the answers that the host is still waiting for."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -74,7 +75,7 @@ class Unanswered:
         self._count += 1
 
     async def settle(self) -> None:
-        """Note that an answer was written, or that none will come because the host has cancelled its request."""
+        """Note that an answer was written, or that there will be none because the host cancelled its request."""
         self._count -= 1
         self._changed.set()
 
@@ -103,7 +104,7 @@ async def _read(
 async def _write(
     to_host: MemoryObjectReceiveStream[SessionMessage], unanswered: Unanswered, serving: anyio.CancelScope
 ) -> None:
-    """Write messages to stdout, and end it all when nobody reads them any more."""
+    """Write messages to stdout, and stop serving when nobody reads them any more."""
     stdout = _take_stdout()
     async with to_host:
         async for item in to_host:
@@ -126,7 +127,7 @@ def _write_all(file: int, data: bytes) -> None:
 
 
 async def _lines() -> AsyncIterator[bytes]:
-    """Give the lines of stdin, read in a thread that never keeps this process from ending."""
+    """Yield the lines of stdin, which are read in a thread that never keeps this process from ending."""
     lines: asyncio.Queue[bytes] = asyncio.Queue()
     room = threading.Semaphore()
     threading.Thread(target=_read_lines, args=(asyncio.get_running_loop(), lines, room), daemon=True).start()
@@ -136,7 +137,7 @@ async def _lines() -> AsyncIterator[bytes]:
 
 
 def _read_lines(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[bytes], room: threading.Semaphore) -> None:
-    """Put each line into the queue once the one before was dealt with, and at the end of the input an empty one."""
+    """Put each line into the queue once the one before has been handled, and an empty one at the end of the input."""
 
     def put(them: Iterable[bytes]) -> None:
         for line in them:
@@ -152,9 +153,9 @@ def _read_lines(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[bytes], ro
 
 
 def _take_stdout() -> int:
-    """Give a file of stdout that nobody else writes to."""
+    """Return a file descriptor for stdout that nothing else writes to."""
     if sys.stderr is None:
-        # Something has to have its number, or the copy would get it.
+        # Its number has to be taken, or the copy would get it.
         os.open(os.devnull, os.O_WRONLY)
     stdout = os.dup(sys.stdout.fileno())
     os.dup2(2, sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Serves over stdio the host that started this process."""
+"""Serves the host that started this process, over stdio."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _IN_A_TERMINAL = f"""\
   {NAME} --help  show all commands and options
 Press Ctrl-C to stop."""
 WARM_UP_AFTER_SECONDS = 0.3
-# What an answer may take beyond the time of its lookup.
+# How much longer an answer may take than its lookup.
 FINISH_SECONDS = 1.0
 
 
 def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
     """Serve the host that started this process, over its pipes, until it closes them.
 
-    A setting that cannot work does not keep it from starting: hosts hide stderr and say no more than "failed to
-    connect", while the answer to a call reaches the user.
+    An invalid setting does not keep it from starting: hosts hide stderr and only say "failed to connect", while the
+    answer to a call reaches the user.
 
     Args:
-        settings: How to reach the API, and so on.
-        refused: The settings that cannot work, each with a sentence that names it: every call is answered with these.
+        settings: The settings, with defaults in place of invalid ones.
+        refused: The invalid settings, each with a sentence that names it: every call is answered with these.
 
     Raises:
         SettingsRefused: If there are no pipes.
@@ -58,7 +58,7 @@ def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
     for sentence in refused.values():
         _log.error(sentence)
     with garbage_collection_held():
-        import anyio  # noqa: PLC0415 -- a refusal need not wait for these imports
+        import anyio  # noqa: PLC0415 -- a refusal should not wait for these imports
 
         from headshots_mcp.api.client import HeadshotsClient  # noqa: PLC0415
         from headshots_mcp.lookup.reader import Reader  # noqa: PLC0415
@@ -102,7 +102,7 @@ def _token_source(settings: Settings, refused: Mapping[str, str]) -> TokenOf:
 
 
 async def _warm_up(client: HeadshotsClient) -> None:
-    """Make the client ready for its first call, when hosts have listed the tools."""
+    """Make the client ready for its first call, once hosts have listed the tools."""
     import anyio  # noqa: PLC0415
 
     await anyio.sleep(WARM_UP_AFTER_SECONDS)
