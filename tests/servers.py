@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import threading
 from collections import deque
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 import anyio.to_thread
+import uvicorn
 from starlette.responses import Response
 
 from tests.server.stdio.test_stdio import COMMAND, environment
@@ -19,7 +21,7 @@ from tests.server.stdio.test_stdio import COMMAND, environment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 OLD, NEW = "2025-11-25", "2026-07-28"
@@ -75,6 +77,20 @@ def serving(
             process.kill()
             if reader.ident:
                 reader.join(timeout=5)
+
+
+@contextmanager
+def hosting(app: ASGIApp, **options: Any) -> Iterator[int]:
+    """An application in a thread of this process, which starts much faster than a process; gives its port."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", **options))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(timeout=5)
 
 
 def tool_call(

@@ -7,13 +7,17 @@ import socket
 import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from headshots_mcp.sandbox.app import SUCCEEDED
+from headshots_mcp.server.http.app import application
 from headshots_mcp.server.http.connections import allow_many_connections
+from headshots_mcp.settings import Settings
 from tests.conftest import text_of
 from tests.server.http.test_http import connect
 from tests.servers import post, serving, until
@@ -120,3 +124,49 @@ async def test_a_crowd_of_idle_connections_keeps_nobody_out(served: Served, limi
 
     assert text_of(result).startswith(f"{SUCCEEDED} succeeded")
     assert "Traceback" not in errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize(("most", "limit"), [(10_240, 10_240), (10_000, 256)], ids=["macOS", "no more than there are"])
+def test_where_the_limit_is_called_infinite_as_many_files_are_asked_for_as_there_may_be(
+    most: int, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As macOS calls it, whose kernel has another one."""
+    resource: Any = pytest.importorskip("resource")
+    granted = [256]
+
+    def set_limit(_which: int, limits: tuple[int, int]) -> None:
+        if limits[0] > most:
+            raise ValueError("current limit exceeds maximum limit")
+        granted.append(limits[0])
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (granted[-1], resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+
+    assert (allow_many_connections(), granted[-1]) == (limit, limit)
+
+
+class OtherProtocol(H11Protocol):
+    """A protocol of which we know nothing."""
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [
+        pytest.param({}, {"timeout_keep_alive": 75, "timeout_graceful_shutdown": 4}, id="none"),
+        pytest.param({"timeout_keep_alive": 9}, {"timeout_keep_alive": 9, "timeout_graceful_shutdown": 4}, id="one"),
+        pytest.param(*[{"timeout_graceful_shutdown": 9}] * 2, id="another"),
+        pytest.param({"http": OtherProtocol}, {"http_protocol_class": OtherProtocol}, id="a protocol"),
+    ],
+)
+async def test_what_flags_of_uvicorn_say_stays(served: Served, flags: dict[str, Any], found: dict[str, Any]) -> None:
+    app = application(Settings(base_url=served.base_url))
+    config = uvicorn.Config(app, port=0, log_config=None, **flags)
+    server = uvicorn.Server(config)
+    async with anyio.create_task_group() as group:
+        group.start_soon(server.serve)
+        await until(lambda: server.started)
+        during = {name: getattr(config, name) for name in found}
+        server.should_exit = True
+
+    assert during == found

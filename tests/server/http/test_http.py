@@ -136,6 +136,13 @@ def test_any_other_host_is_refused_by_a_sentence_that_names_the_flag(local: Serv
     assert "--allowed-host" in answer.json()["error"]["message"]
 
 
+def test_a_call_that_names_no_host_is_refused_too(local: Server) -> None:
+    with socket.create_connection(("127.0.0.1", local.port), timeout=10) as connection:
+        connection.sendall(b"GET /mcp HTTP/1.0\r\n\r\n")
+
+        assert connection.recv(12) == b"HTTP/1.1 421"
+
+
 @pytest.mark.parametrize("path", ["/health", "/"])
 @pytest.mark.parametrize(
     "head", ["GET {} HTTP/1.1\r\nhost: 10.0.0.7:8000", "GET {} HTTP/1.1\r\nhost: x@y", "GET {} HTTP/1.0"]

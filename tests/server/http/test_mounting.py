@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
+import signal
 import sys
-import threading
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-import uvicorn
 from mcp.client import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
@@ -20,14 +18,19 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from headshots_mcp.sandbox.app import SUCCEEDED, Sandbox
+from headshots_mcp.server.http.app import application
+from headshots_mcp.settings import Settings
 from tests.conftest import text_of
-from tests.servers import serving
+from tests.servers import hosting, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from starlette.requests import Request
     from starlette.responses import Response
+
+    from tests.conftest import Served
+
 PREFIX = "/headshots"
 MOUNTED = """\
 import sys
@@ -80,15 +83,8 @@ def proxying(target: str, stripped: str, said: dict[str, str]) -> Iterator[str]:
         return StreamingResponse(answer.aiter_raw(), answer.status_code, dict(answer.headers), background=ended)
 
     app = Starlette(routes=[Route("/{path:path}", forward, methods=["GET", "POST"])])
-    proxy = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=proxy.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            proxy.should_exit = proxy.force_exit = True
-            thread.join(timeout=5)
+    with hosting(app, lifespan="off", timeout_graceful_shutdown=0) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @asynccontextmanager
@@ -113,3 +109,16 @@ async def test_a_host_calls_a_tool(base: str, path: str) -> None:
 @pytest.mark.parametrize("path", ["/health", "/health/", "/"])
 def test_a_probe_is_answered(base: str, path: str) -> None:
     assert httpx2.get(base + path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/sse"])
+async def test_in_a_thread_of_another_program_it_serves_and_leaves_signals_alone(served: Served, path: str) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    with hosting(application(Settings(base_url=served.base_url))) as port:
+        async with connect(f"http://127.0.0.1:{port}", path) as client:
+            result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
+        during = [signal.getsignal(number) for number in numbers]
+
+    assert text_of(result).startswith(f"{SUCCEEDED} succeeded")
+    assert during == before

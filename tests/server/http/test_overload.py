@@ -12,11 +12,15 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+import httpx2
 import pytest
 
+from headshots_mcp.server.http import admission, bodies
+from headshots_mcp.server.http.app import application
+from headshots_mcp.settings import Settings
 from tests.conftest import text_of
 from tests.server.http.test_http import connect, wait_until_asked
-from tests.servers import NEW, OLD, Held, serving, tool_call, until
+from tests.servers import NEW, OLD, Held, hosting, post, serving, tool_call, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +130,57 @@ async def test_over_sse_what_there_is_no_room_for_is_refused_in_words(served: Se
     assert not result.is_error
     assert all(early)
     assert 8 <= sum(refused) <= 20
+
+
+@pytest.fixture
+def small(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The port of a server with room for eight streams, and for two megabytes of bodies that arrive, and a bit."""
+    monkeypatch.setattr(admission, "STREAMS", 8)
+    monkeypatch.setattr(bodies, "ARRIVING_BYTES", 3_200_000)
+    with hosting(application(Settings(base_url=served.base_url))) as port:
+        yield port
+
+
+def test_of_streams_one_caller_gets_half_and_others_the_rest(small: int) -> None:
+    with ExitStack() as stack:
+
+        def open_stream(name: str) -> tuple[int, dict[str, str]]:
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", small), timeout=10))
+            head = f"GET /sse HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {token(name)}\r\n\r\n"
+            connection.sendall(head.encode())
+            return read_head(connection)
+
+        greedy = [open_stream("greedy") for _ in range(5)]
+        modest, _ = open_stream("modest")
+
+    assert [status for status, _ in greedy] == [200, 200, 200, 200, 503]
+    assert greedy[4][1]["retry-after"] == "2"
+    assert modest == 200
+
+
+async def test_of_room_for_bodies_that_arrive_one_caller_gets_half_until_it_goes(small: int) -> None:
+    megabyte = "x" * 1_000_000
+
+    async def send_all(name: str) -> bool:
+        async with httpx2.AsyncClient(timeout=10) as http:
+            headers = {"authorization": token(name)}
+            answer = await http.post(f"http://127.0.0.1:{small}/mcp", json=megabyte, headers=headers)
+        assert answer.status_code in (400, 503)
+        return bool(answer.status_code == 400)  # it was read: a string is no call
+
+    beginning = post(small, megabyte, authorization=token("greedy"))[:-999_999]
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_connection(("127.0.0.1", small), timeout=10)) for _ in range(3)]
+        for each in sockets:
+            each.sendall(beginning)
+        (refused,), _, _ = select.select(sockets, [], [], 10)
+        status, headers = read_head(refused)
+        assert await send_all("modest")
+
+    assert (status, headers["retry-after"]) == (503, "2")
+    with anyio.fail_after(10):
+        while not await send_all("greedy"):  # until the server has learnt that the three have gone
+            pass
 
 
 @pytest.mark.load

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -16,12 +16,19 @@ import pytest
 from mcp import MCPError
 
 from headshots_mcp.sandbox.app import UNKNOWN
+from headshots_mcp.server.http.admission import Admission
+from headshots_mcp.server.http.app import application
+from headshots_mcp.server.http.shutdown import Shutdown
+from headshots_mcp.server.slots import Slots
+from headshots_mcp.settings import Settings
 from tests.conftest import text_of
 from tests.server.http.test_http import TRANSPORTS, connect
 from tests.server.stdio.test_stdio import COMMAND
 from tests.servers import NEW, OLD, Held, serving, tool_call, until
 
 if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Scope, Send
+
     from tests.conftest import Served
     from tests.servers import Server
 
@@ -147,3 +154,71 @@ async def test_what_never_ends_is_cut_short_in_time_and_without_a_word(
             group.cancel_scope.cancel()
 
     assert [line for line in server.errors if not line.startswith("INFO")] == []
+
+
+START: Message = {"type": "http.response.start", "status": 200, "headers": []}
+PART: Message = {"type": "http.response.body", "body": b"x", "more_body": True}
+LAST: Message = {"type": "http.response.body", "body": b"x"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param([], [503, False], id="not begun"),
+        pytest.param([START, PART], [200, True, False], id="begun"),
+        pytest.param([START, LAST], [200, False], id="whole"),
+    ],
+)
+async def test_an_answer_that_is_cut_short_is_ended_once(before: list[Message], after: list[int | bool]) -> None:
+    """Its status, and whether more is to come after each part of it."""
+    sent: list[Message] = []
+    shutdown = Shutdown(lambda: None)
+
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        for message in before:
+            await send(message)
+        shutdown.begin()
+        await anyio.sleep_forever()
+
+    async def receive() -> Message:
+        await anyio.sleep_forever()
+        return {}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/sse", "headers": []}
+    with anyio.fail_after(10):
+        async with shutdown.watching():
+            await Admission(answer, Slots(1), shutdown)(scope, receive, send)
+
+    assert [message.get("status", message.get("more_body", False)) for message in sent] == after
+
+
+def mine(*_: Any) -> None:
+    """A handler of signals."""
+
+
+def another(*_: Any) -> None:
+    """Another one."""
+
+
+@pytest.mark.usefixtures("process_as_before")
+@pytest.mark.parametrize(
+    ("before", "meanwhile", "after"),
+    [
+        pytest.param(signal.SIG_DFL, None, signal.SIG_DFL, id="nobody"),
+        pytest.param(mine, None, mine, id="one before"),
+        pytest.param(mine, another, another, id="another meanwhile"),
+    ],
+)
+async def test_whoever_handles_signals_still_does_so_afterwards(
+    served: Served, before: Any, meanwhile: Any, after: Any
+) -> None:
+    app = application(Settings(base_url=served.base_url))
+    signal.signal(signal.SIGTERM, before)
+    async with app.router.lifespan_context(app):
+        if meanwhile:
+            signal.signal(signal.SIGTERM, meanwhile)
+
+    assert signal.getsignal(signal.SIGTERM) is after
