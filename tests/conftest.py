@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import signal
 import socket
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -87,6 +89,20 @@ def served(front: tuple[Front, str]) -> Served:
     """A sandbox of the test's own, with the image addresses that the API's own examples have."""
     sandbox = front[0].sandbox = Sandbox(image_origin=CDN)
     return Served(sandbox, front[1])
+
+
+@pytest.fixture
+def process_as_before() -> Iterator[None]:
+    """Take back what a command that runs in this process does to it: how signals are handled and what is logged."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.Logger.manager.loggerDict))]
+    before = [(logger, logger.level, logger.filters[:]) for logger in loggers]
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    for logger, level, filters in before:
+        logger.setLevel(level)
+        logger.filters = filters
 
 
 def documented(name: str) -> dict[str, Any]:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
+import webbrowser
 from typing import TYPE_CHECKING
 
 import pytest
 
 from headshots_mcp import __version__
 from headshots_mcp.cli import main
+from headshots_mcp.sandbox import app
+from headshots_mcp.sandbox.app import GALLERY
 from headshots_mcp.sandbox.outcomes import OUTCOMES
+from tests.server.stdio.test_stdio import COMMAND, INITIALIZE, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("process_as_before")
 
 SETTINGS = ("ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL", "HEADSHOTS_TIMEOUT", "HEADSHOTS_LOG_LEVEL")
 
@@ -76,6 +85,42 @@ def test_the_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) 
     assert (left.value.code, capsys.readouterr().out) == (0, f"headshots-mcp {__version__}\n")
 
 
+def test_a_folder_for_pictures_may_be_said_from_the_current_one(tmp_path: Path) -> None:
+    call = {"name": "save_headshots", "arguments": {"ids": [GALLERY]}}
+    asked = [INITIALIZE, {"method": "tools/call", "params": call}]
+    ended = subprocess.run(
+        [*COMMAND, "--sandbox", "--save-dir", "pictures"],
+        input="".join(json.dumps({"jsonrpc": "2.0", "id": id_, **each}) + "\n" for id_, each in enumerate(asked)),
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=30,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
+        f"{GALLERY}-{n}.png" for n in range(1, 5)
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process 1")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_as_process_1_it_handles_the_signals_to_which_the_system_does_nothing_then(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes: list[int] = []
+    with monkeypatch.context() as first:
+        first.setattr(os, "getpid", lambda: 1)
+        with pytest.raises(SystemExit):
+            main(["--version"])
+    monkeypatch.setattr(os, "_exit", codes.append)
+    signal.raise_signal(number)
+
+    assert codes == [128 + number]
+
+
 def test_the_demo_shows_the_main_job_and_ends_well() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "headshots_mcp", "demo"],
@@ -102,24 +147,41 @@ def test_the_demo_shows_the_main_job_and_ends_well() -> None:
         assert shown in ended.stdout
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="BROWSER is split as a POSIX shell does")
-def test_the_demo_leaves_its_pictures_and_a_page_and_opens_it(tmp_path: Path) -> None:
-    folder, seen = tmp_path / "nëw 照片", tmp_path / "opened"
-    browser = tmp_path / "browser.py"
-    browser.write_text(f"import sys; open({str(seen)!r}, 'w').write(sys.argv[1])", "utf-8")
-    command = [sys.executable, "-m", "headshots_mcp", "demo", "--save", str(folder), "--open"]
-    environment = {**os.environ, "BROWSER": f"{sys.executable} {browser} %s"}
-    said = [
-        subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=60, check=False)
-        for _ in range(2)  # the second finds everything in its place
-    ]
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was opened in the browser."""
+    addresses: list[str] = []
 
+    def show(address: str) -> bool:
+        addresses.append(address)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", show)
+    return addresses
+
+
+def run_demo_quickly(monkeypatch: pytest.MonkeyPatch, *flags: str) -> int:
+    """Run the demo in this process, with a living task that lives for a moment; gives its exit code."""
+    monkeypatch.setattr(app, "PROCESSING_AFTER", 0.01)
+    monkeypatch.setattr(app, "SUCCEEDED_AFTER", 0.02)
+    with pytest.raises(SystemExit) as left:
+        main(["demo", *flags])
+    return int(str(left.value.code))
+
+
+def test_the_demo_leaves_its_pictures_and_a_page_and_opens_it(
+    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "nëw 照片"
     page = folder / "headshots-demo.html"
+    for number in (1, 2):  # the second finds everything in its place
+        assert run_demo_quickly(monkeypatch, "--save", str(folder), "--open") == 0
+        said = capsys.readouterr()
+        assert f"6 pictures are saved and shown in your browser: {page}\n" in said.out
+        assert said.err == ""
+        assert opened == [page.as_uri()] * number
+
     pictures = sorted(folder.glob("*.png"))
-    for ended in said:
-        assert (ended.returncode, ended.stderr) == (0, "")
-        assert f"6 pictures are saved and shown in your browser: {page}\n" in ended.stdout
-    assert seen.read_text() == page.as_uri()
     assert len(pictures) == 6
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
     assert re.findall('src="([^"]+)"', page.read_text("utf-8")) == [
@@ -128,14 +190,26 @@ def test_the_demo_leaves_its_pictures_and_a_page_and_opens_it(tmp_path: Path) ->
     ]
 
 
-def test_the_demo_overwrites_nothing(tmp_path: Path) -> None:
+def test_the_demo_without_a_folder_opens_its_page_from_a_new_one_though_nobody_sees_what_it_prints(
+    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without stdout, as pythonw starts it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "stdout", None)
+
+    assert run_demo_quickly(monkeypatch, "--open") == 0
+    (page,) = tmp_path.glob("headshots-demo-*/headshots-demo.html")
+    assert opened == [page.as_uri()]
+
+
+def test_the_demo_overwrites_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = tmp_path / "headshots-demo.html"
     page.write_text("mine")
-    command = [sys.executable, "-m", "headshots_mcp", "demo", "--save", str(tmp_path)]
-    ended = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=False)
 
-    assert ended.returncode == 1
-    assert f"Unexpected: the page could not be saved: File exists: {page}\n" in ended.stdout
+    assert run_demo_quickly(monkeypatch, "--save", str(tmp_path)) == 1
+    assert f"Unexpected: the page could not be saved: File exists: {page}\n" in capsys.readouterr().out
     assert page.read_text() == "mine"
 
 
@@ -161,13 +235,14 @@ def test_the_demo_needs_no_settings_and_minds_no_wrong_ones(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("change", "verdict"),
     [
-        ("SUCCEEDED = 'no-such-task'", "Unexpected: expected a succeeded task"),
+        ("SUCCEEDED = FAILED", "Unexpected: expected a succeeded task"),
         ("sys.executable = 'no-such-command'", "Unexpected: the server or its client failed"),
         ("TIME_LIMIT = 0.5", "Unexpected: not done within 0.5 s"),
     ],
 )
 def test_the_demo_fails_if_anything_is_not_as_it_should_be(change: str, verdict: str) -> None:
     code = "import sys\nfrom headshots_mcp import demo\nvars(demo).update(dict(sys=sys))\n"
+    code += "from headshots_mcp.sandbox import app\napp.PROCESSING_AFTER = app.SUCCEEDED_AFTER = 0.01\n"
     code += f"exec({change!r}, vars(demo))\nsys.exit(demo.run_demo())"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=30, check=False)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -20,21 +20,12 @@ from headshots_mcp.sandbox.portraits import portrait
 from tests.lookup.picture_site import picture_site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.conftest import Served
 
 
-@pytest.fixture(autouse=True)
-def _process_as_before() -> Iterator[None]:
-    """The command changes what Ctrl-C does and what is logged."""
-    handler, loggers = signal.getsignal(signal.SIGINT), [logging.getLogger(name) for name in (None, "headshots_mcp")]
-    levels = [logger.level for logger in loggers]
-    yield
-    signal.signal(signal.SIGINT, handler)
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
+pytestmark = pytest.mark.usefixtures("process_as_before")
 
 
 def run(*arguments: str) -> int:
@@ -191,6 +182,19 @@ def test_a_refused_token_is_said_in_the_same_words_as_by_the_tools(
     said = capsys.readouterr()
     assert "The API rejected the token: invalid or expired." in said.out
     assert said.err == ""
+
+
+class FullDisk(io.StringIO):
+    """A stdout that takes nothing more."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_not_taken_for_a_reader_who_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", FullDisk())
+    with pytest.raises(OSError, match="No space left on device"):
+        main(["get", SUCCEEDED, "--sandbox"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process alone")
