@@ -34,7 +34,7 @@ from headshots_mcp.api.errors import (
     TokenRejected,
     Unreachable,
     UsedUp,
-    origins,
+    causes,
 )
 from headshots_mcp.api.requests import RetrieveTasks
 from headshots_mcp.api.route import trusted_certificates
@@ -256,7 +256,7 @@ class Lookup:
     @property
     def cause(self) -> str | None:
         """What stood in the way of an answer."""
-        for error in origins(self.error):
+        for error in causes(self.error):
             if isinstance(error, ssl.SSLCertVerificationError):
                 return error.verify_message
             for kind, words in _CAUSES.items():

@@ -12,7 +12,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from headshots_mcp.api.client import HeadshotsClient
-from headshots_mcp.api.connections import MAX_IDLE, Connections
+from headshots_mcp.api.connections import MAX_IDLE_CONNECTIONS, Connections
 from headshots_mcp.api.errors import AnswerNotUnderstood
 from headshots_mcp.api.requests import RetrieveTask
 from headshots_mcp.sandbox.app import TOKEN, UNKNOWN
@@ -149,11 +149,11 @@ async def test_there_is_a_limit_to_idle_connections_and_those_idle_longest_go_fi
         return opened[-1]
 
     connections = Connections(connect)
-    for caller in range(MAX_IDLE + 3):
+    for caller in range(MAX_IDLE_CONNECTIONS + 3):
         async with connections.lend(caller):
             pass
 
-    assert [each.is_open for each in opened] == [False] * 3 + [True] * MAX_IDLE
+    assert [each.is_open for each in opened] == [False] * 3 + [True] * MAX_IDLE_CONNECTIONS
     await connections.aclose()
     assert not any(each.is_open for each in opened)
 

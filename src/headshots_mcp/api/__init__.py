@@ -1,1 +1,1 @@
-"""The vendor's one endpoint, `POST /headshots/tasks`: what it takes, what it answers, and how asking can fail."""
+"""The vendor's one endpoint, `POST /headshots/tasks`: request bodies, responses, the HTTP client and its errors."""

@@ -1,4 +1,4 @@
-"""The API's one endpoint, `POST /headshots/tasks`, for many callers at once."""
+"""The HTTP client for the API's one endpoint, `POST /headshots/tasks`, shared by all callers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,19 @@ from headshots_mcp.api.errors import (
     PlatformToken,
     TimedOut,
     Unreachable,
-    origins,
+    causes,
 )
 from headshots_mcp.api.limiter import FairLimiter
 from headshots_mcp.api.once import Once
 from headshots_mcp.api.records import TaskRecord, TaskRecords
-from headshots_mcp.api.responses import MAX_BATCH_BODY, MAX_BODY, TASK, TASKS, parse_response, read_body
+from headshots_mcp.api.responses import (
+    MAX_BATCH_RESPONSE_BYTES,
+    MAX_RESPONSE_BYTES,
+    TASK,
+    TASKS,
+    parse_response,
+    read_body,
+)
 from headshots_mcp.api.retry import retrying
 
 if TYPE_CHECKING:
@@ -46,7 +53,7 @@ PATH = "/headshots/tasks"
 CONNECT_TIMEOUT_SECONDS = 5.0
 SILENCE_TIMEOUT_SECONDS = 10.0
 ATTEMPTS = 4
-# Requests under way at once, of all callers together.
+# Requests in progress at once, of all callers together.
 MAX_REQUESTS = 128
 
 _HEADERS = {
@@ -58,11 +65,11 @@ _HEADERS = {
 
 
 class HeadshotsClient:
-    """Asks the API for tasks; make one per process and share it, for it holds the connections.
+    """Asks the API for tasks. Make one per process and share it: it holds the connections.
 
-    The token is an argument of each call, so that one client can serve many callers; they share what may be under
-    way at once, and no connection. A call that fails in a way that may pass is tried again, as long as the cancel
-    scope around it has time left.
+    Each call is given the caller's token, so one client can serve many callers. They share the limit on requests in
+    progress, but never a connection. A call that fails with `Transient` is retried while the cancel scope around it
+    has time left.
     """
 
     def __init__(
@@ -74,14 +81,14 @@ class HeadshotsClient:
         trace: Trace | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        """Open nothing yet.
+        """Make a client; calls open the connections they need.
 
         Args:
-            base_url: Where the API lives, without `/headshots/tasks` and without a slash at its end.
+            base_url: The API's base URL, without `/headshots/tasks` and without a trailing slash.
             silence_timeout: Seconds without a byte after which an attempt is given up.
-            attempts: How often a call is tried at most.
-            trace: Is told how far each request has come (httpx2, "Request Extensions").
-            transport: What carries the requests, if not the network.
+            attempts: Maximum number of attempts per call.
+            trace: Called with the progress of each request (httpx2, "Request Extensions").
+            transport: Carries the requests in place of the network.
         """
         self._url = base_url + PATH
         self._silence_timeout = silence_timeout
@@ -102,27 +109,31 @@ class HeadshotsClient:
         await self._connections.aclose()
 
     async def warm_up(self) -> None:
-        """Make what the first call needs, so that it need not wait for that.
+        """Load what the first call needs, so that it does not have to wait.
 
-        Nothing is sent. Never fails: what stands in the way, the first call says better.
+        Sends nothing and never fails: if something is wrong, the first call reports it better.
         """
         with suppress(Exception):
             await self._network.get()
 
     async def retrieve(self, request: RetrieveTask, token: str) -> TaskRecord | None:
-        """Ask for one task.
+        """Look up one task.
 
         Returns:
-            Its record, or None where the API does not know the id (docs/api.md, "States"). An empty record stands for
-            a 404 without a reason: perhaps the API does not know the id, perhaps there is another server.
+            Its record, or None if the API does not know the id (docs/api.md, "States"). An empty record stands for a
+            404 without a reason: either the API does not know the id, or another server answered.
 
         Raises:
-            LookupFailed: One of its kinds, for anything that is not an answer.
+            LookupFailed: One of its subclasses, if there is no usable answer.
         """
         return (await self._one(request, token))[0]
 
     async def retrieve_raw(self, request: RetrieveTask, token: str) -> bytearray | None:
-        """Ask for one task, and give the JSON of its record as the API sent it, else like `retrieve`."""
+        """Look up one task, and return the JSON of its record as the API sent it; None if there is no record.
+
+        Raises:
+            LookupFailed: As `retrieve` does.
+        """
         record, body = await self._one(request, token)
         return body if record and record.is_record else None
 
@@ -133,23 +144,23 @@ class HeadshotsClient:
             except NotFound as error:
                 return None if error.is_certain else TaskRecord(), body
 
-        return await self._ask(request, token, read, MAX_BODY)
+        return await self._ask(request, token, read, MAX_RESPONSE_BYTES)
 
     async def retrieve_batch(
         self, request: RetrieveTasks, token: str, *, attempts: int | None = None
     ) -> dict[str, TaskRecord]:
-        """Ask for several tasks in one request.
+        """Look up several tasks in one request.
 
         Args:
-            request: Names them.
-            token: With whose token to ask.
-            attempts: How often to try at most, if not as often as this client does.
+            request: Names the tasks.
+            token: The caller's token.
+            attempts: Maximum number of attempts, if not the client's own.
 
         Returns:
-            The records the API knows, by task id; a record that was not asked for is left out.
+            The records the API knows, by task id; records of other tasks are left out.
 
         Raises:
-            LookupFailed: One of its kinds, for anything that is not an answer.
+            LookupFailed: One of its subclasses, if there is no usable answer.
         """
 
         def read(response: httpx2.Response, body: bytearray) -> dict[str, TaskRecord]:
@@ -158,7 +169,7 @@ class HeadshotsClient:
             except NotFound as error:
                 raise NoSuchApi(status=error.status, code=error.code, trace_id=error.trace_id) from error
 
-        return await self._ask(request, token, read, MAX_BATCH_BODY, attempts)
+        return await self._ask(request, token, read, MAX_BATCH_RESPONSE_BYTES, attempts)
 
     async def _ask(
         self,
@@ -168,7 +179,7 @@ class HeadshotsClient:
         limit: int,
         attempts: int | None = None,
     ) -> T:
-        """Send a request, again where that may help, and read what comes back, at most `limit` bytes."""
+        """Send a request, retry it where that may help, and read at most `limit` bytes of the response."""
         if token.lower().startswith(PlatformToken.prefix):
             raise PlatformToken
         caller = sha256(token.encode()).digest()
@@ -186,7 +197,7 @@ class HeadshotsClient:
         return await retrying(attempts or self._attempts, attempt)
 
     def _patience(self) -> float:
-        """Seconds to wait for a place: as for the API, and never so long that no time is left for an answer."""
+        """Seconds to wait for a slot: as long as for the API, but at most half of the time that is left."""
         return min(self._silence_timeout, (anyio.current_effective_deadline() - anyio.current_time()) / 2)
 
     async def _connect(self) -> httpx2.AsyncBaseTransport:
@@ -194,7 +205,7 @@ class HeadshotsClient:
 
 
 def _find_network(url: str) -> Callable[[], httpx2.AsyncBaseTransport]:
-    """Give what opens connections for a URL; all that takes its time is done before."""
+    """Return a function that opens connections for a URL; the slow part is done here, before it is called."""
     from headshots_mcp.api.route import find_route  # noqa: PLC0415 -- in the thread that calls this
     from headshots_mcp.api.transport import Connection  # noqa: PLC0415
 
@@ -213,7 +224,7 @@ async def _exchange(
     except (httpx2.ReadTimeout, httpx2.WriteTimeout) as error:
         raise TimedOut from error
     except httpx2.RequestError as error:
-        untrusted = any(isinstance(origin, ssl.SSLCertVerificationError) for origin in origins(error))
+        untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
         raise (CertificateRefused if untrusted else Unreachable) from error
 
 
@@ -227,7 +238,7 @@ def _record_of(request: RetrieveTask, record: TaskRecord | None) -> TaskRecord |
 
 
 def _records_of(request: RetrieveTasks, records: TaskRecords | None) -> dict[str, TaskRecord]:
-    """Choose the records of the tasks that were asked for; if there are only others, this is no answer to that."""
+    """Pick the records of the requested tasks; if there are only others, this answers some other request."""
     if records is None or records.items is None:
         raise AnswerNotUnderstood
     asked, found = set(request.ids), dict[str, TaskRecord]()

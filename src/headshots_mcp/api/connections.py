@@ -1,8 +1,8 @@
-"""The connections to the API, kept apart by caller.
+"""Keeps connections to the API open between requests, each for one caller.
 
-An API or a gateway may send more than was asked for, and what is left over on a connection looks like the answer to
-the next request. Therefore a connection carries requests of one caller only, and is closed after anything that was
-not the answer to what was asked.
+An API or a gateway may send more than was asked for, and what is left on a connection looks like the answer to the
+next request. So a connection only ever carries one caller's requests, and is closed after anything but the expected
+answer.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     import httpx2
 
-# Through the pauses of somebody who polls; httpx2's own 5 s would mean a new connection for most looks.
-KEEPALIVE_SECONDS = 90.0
-# Of all callers together, so that those who are gone do not use up this process's open files.
-MAX_IDLE = 512
+# Longer than the pauses between polls; with httpx2's default of 5 s, most polls would need a new connection.
+MAX_IDLE_SECONDS = 90.0
+# Of all callers together, so that callers who have left do not use up this process's open files.
+MAX_IDLE_CONNECTIONS = 512
 
 
 class Idle(NamedTuple):
-    """A connection that waits for the next request of its caller."""
+    """An open connection that waits for its caller's next request."""
 
     caller: Hashable
     since: float
@@ -41,7 +41,7 @@ class Connections:
 
     @asynccontextmanager
     async def lend(self, caller: Hashable) -> AsyncIterator[httpx2.AsyncBaseTransport]:
-        """Give a connection for one request; it is kept for another one of this caller unless the block raises."""
+        """Lend a connection for one request; unless the block raises, it is kept for this caller's next one."""
         connection = self._take(caller) or await self._connect()
         try:
             yield connection
@@ -61,14 +61,14 @@ class Connections:
         return None
 
     async def _close_surplus(self) -> None:
-        """Close the connections that are idle for too long, and the longest idle of too many."""
-        expired = anyio.current_time() - KEEPALIVE_SECONDS
+        """Close connections that have been idle for too long, and the longest idle ones if there are too many."""
+        expired = anyio.current_time() - MAX_IDLE_SECONDS
         with anyio.CancelScope(shield=True):
-            while self._idle and (len(self._idle) > MAX_IDLE or self._idle[0].since < expired):
+            while self._idle and (len(self._idle) > MAX_IDLE_CONNECTIONS or self._idle[0].since < expired):
                 await self._idle.popleft().connection.aclose()
 
     async def aclose(self) -> None:
-        """Close all that are idle."""
+        """Close all idle connections."""
         with anyio.CancelScope(shield=True):
             while self._idle:
                 await self._idle.popleft().connection.aclose()

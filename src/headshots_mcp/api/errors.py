@@ -1,15 +1,15 @@
-"""Every way a lookup can fail, as a tree, each in words the model can act on.
+"""Every way a lookup can fail: a tree of exceptions, each with a sentence that a model can act on.
 
     LookupFailed
     ├── TokenMissing           no token came with the call
-    ├── SettingUnusable        a setting of this server cannot work
-    ├── PlatformToken          a token that can call no API
+    ├── SettingUnusable        a setting of this server is invalid
+    ├── PlatformToken          a token that cannot call any API
     ├── RequestRefused         the API says no, and would say no again
     │   ├── BadRequest         400
     │   ├── TokenRejected      401
     │   ├── TokenNotReceived   no_token
     │   ├── TokenMismatched    token_mismatched
-    │   ├── NoSuchApi          no_api, api_not_implemented, 404 of something else than the API
+    │   ├── NoSuchApi          no_api, api_not_implemented, 404 from another server
     │   ├── NotFound           404
     │   ├── UsedUp             402, used_up
     │   ├── Disabled           disabled
@@ -22,13 +22,13 @@
     │   ├── GatewayFault       408, 502, 503, 504, and 520 to 524 of a proxy
     │   ├── Unreachable        no connection, or it broke
     │   ├── TimedOut           no answer in time
-    │   └── ServerBusy         too much is going on in this process
+    │   └── ServerBusy         this process has no room for another request
     ├── UnknownFault           any other 5xx
     ├── AnswerNotUnderstood    something came back, but not the documented answer
-    ├── CertificateRefused     whoever answered could not prove to be the API
-    └── ClientNotUsable        this machine's proxy or certificate settings cannot work
+    ├── CertificateRefused     the TLS certificate is not trusted
+    └── ClientNotUsable        this machine's proxy or certificate settings are invalid
 
-A code counts more than the HTTP status it comes with, for the two do not always come together as documented.
+A code outranks the HTTP status it comes with: the two do not always arrive in the documented pairs.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ STATUS_PAGE = "status.acedata.cloud"
 
 
 class LookupFailed(Exception):
-    """A lookup ended without an answer; `str()` of it is what the model reads.
+    """A lookup that ended without an answer; its `str()` is what a model reads.
 
-    `message` says in our words what happened and what to do; `status`, `code` and `trace_id` are the API's, and
-    `retry_after` is how many seconds it wants to be left alone: each None if unknown.
+    `message` says in our words what happened and what to do. `status`, `code` and `trace_id` are the API's, and
+    `retry_after` is the number of seconds to wait before the next request; each is None if unknown.
     """
 
     message: str = "The lookup failed. Try again in a minute."
@@ -65,7 +65,7 @@ class LookupFailed(Exception):
         trace_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        """Keep of the API's words only what looks like a code or a trace id; its sentences stay outside."""
+        """Keep the API's code and trace id only if they look like identifiers; its sentences are never kept."""
         super().__init__()
         self.status = status
         self.code = identifier(code)
@@ -77,7 +77,7 @@ class LookupFailed(Exception):
         return type(self).message
 
     def __str__(self) -> str:
-        """Give the message, then in brackets HTTP status, code and trace id as far as they are known."""
+        """Return the message, then in parentheses what is known of HTTP status, code and trace id."""
         known = {"HTTP": self.status, "code": self.code, "trace id": self.trace_id}
         details = ", ".join(f"{name} {value}" for name, value in known.items() if value)
         return f"{self.message} ({details})" if details else self.message
@@ -113,11 +113,11 @@ class PlatformToken(LookupFailed):
 
 
 class SettingUnusable(LookupFailed):
-    """A setting of this server cannot work, so nothing was sent; its sentence names the setting."""
+    """A setting of this server is invalid, so nothing was sent; the message names the setting."""
 
 
 class RequestRefused(LookupFailed):
-    """The API understood the request and refused it; repeating it changes nothing."""
+    """The API understood the request and refused it; repeating it would not help."""
 
 
 class BadRequest(RequestRefused):
@@ -175,12 +175,12 @@ class NotFound(RequestRefused):
 
     @property
     def is_certain(self) -> bool:
-        """Whether the API itself says so; a bare 404 could as well come from a server that is another."""
+        """Whether the API itself says so; a bare 404 could also come from another server."""
         return bool(self.code or self.trace_id)
 
 
 class UsedUp(RequestRefused):
-    """Nothing is left of the quota or the balance."""
+    """The quota or the balance is used up."""
 
     message = f"The account's quota or balance is used up. Top up at {CREDIT}."
     codes = ("used_up",)
@@ -205,7 +205,7 @@ class ContentRefused(RequestRefused):
 
 
 class AccessDenied(RequestRefused):
-    """The token may not use the API, or somebody in front of the API lets nobody through."""
+    """The token may not use the API, or a proxy or firewall in front of the API blocks the request."""
 
     message = "This token is not allowed to use the API. Ask Ace Data Cloud's support."
     message_without_code: ClassVar[str] = (
@@ -215,15 +215,15 @@ class AccessDenied(RequestRefused):
     statuses = (403,)
 
     def _message(self) -> str:
-        """Leave open who denies it, if it is not said in the API's words."""
+        """Leave open who denied access, unless the API's own code says it."""
         return self.message if self.code else self.message_without_code
 
 
 class Transient(LookupFailed):
-    """A fault that may be gone at the next attempt; a lookup changes nothing, so it may be repeated."""
+    """A fault that may be gone at the next attempt; lookups are read-only, so they can be repeated."""
 
     def _message(self) -> str:
-        """Say when to try again instead of what to do, if the API said so."""
+        """Say when to try again, if the API did, instead of what to do."""
         if self.retry_after is None:
             return super()._message()
         happened = super()._message().partition(". ")[0]
@@ -231,7 +231,7 @@ class Transient(LookupFailed):
 
 
 class Conflict(Transient):
-    """The request met another one; that passes."""
+    """The request collided with another one, which passes."""
 
     message = "The API reported a conflict, which usually passes. Try again in a minute."
     statuses = (409,)
@@ -257,7 +257,7 @@ class ServerFault(Transient):
 
 
 class GatewayFault(Transient):
-    """What stands in front of the API failed, or waited in vain for what stands behind it."""
+    """A gateway in front of the API failed, or got no answer from the service behind it."""
 
     message = f"The API is temporarily unavailable. Try again in a minute; if it persists, check {STATUS_PAGE}."
     codes = ("timeout",)
@@ -280,7 +280,7 @@ class TimedOut(Transient):
 
 
 class ServerBusy(Transient):
-    """Too much is going on in this process to begin in time; it is for the caller to come back."""
+    """There was no room in this process to start the request in time; the caller has to try again."""
 
     message = "This server is handling too many lookups right now. Try again in a few seconds."
 
@@ -307,7 +307,7 @@ class CertificateRefused(LookupFailed):
 
 
 class ClientNotUsable(LookupFailed):
-    """A variable of this machine's environment that matters for requests cannot work, so nothing was sent."""
+    """An environment variable that requests depend on is invalid, so nothing was sent."""
 
     message = "The proxy or certificate settings of this server's environment cannot work."
     message_about_proxy: ClassVar[str] = (
@@ -341,18 +341,18 @@ KNOWN_CODES = frozenset(_BY_CODE)
 _BY_STATUS = {status: kind for kind in _KINDS for status in kind.statuses}
 
 
-def refusal(
+def failure_for(
     status: int, *, code: str | None = None, trace_id: str | None = None, retry_after: float | None = None
 ) -> LookupFailed:
-    """Turn an error answer into its error: by the API's code if it is a known one, else by the HTTP status."""
+    """Make the error that a response stands for: by the API's code if it is known, else by the HTTP status."""
     by_status = _BY_STATUS.get(status, UnknownFault if status >= 500 else AnswerNotUnderstood)
     kind = _BY_CODE.get(code or "", by_status)
     return kind(status=status, code=code, trace_id=trace_id, retry_after=retry_after)
 
 
-def origins(error: BaseException | None) -> Iterator[BaseException]:
-    """Give an error, what it came from, and so on; httpcore2 keeps that as an argument."""
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, its cause, the cause of that, and so on; httpcore2 keeps a cause as an argument."""
     while error:
         yield error
         found = (error.__cause__, *getattr(error, "exceptions", ()), *error.args)
-        error = next((origin for origin in found if isinstance(origin, BaseException)), None)
+        error = next((cause for cause in found if isinstance(cause, BaseException)), None)

@@ -1,4 +1,4 @@
-"""Shares the requests that may be under way at once among callers, so that none of them crowds out the others."""
+"""Shares a limited number of simultaneous requests among callers, so that none of them crowds out the others."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from headshots_mcp.api.errors import ServerBusy
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable
 
-# When somebody who was told that there is no place may try again.
+# How long a caller who got no slot is told to wait.
 BUSY_SECONDS = 5.0
 
 
 class FairLimiter:
-    """A number of places, each held by one request at a time.
+    """A number of slots, each held by one request at a time.
 
-    A caller gets another place only while more places are free than it holds already: one caller alone gets half of
-    them, two get a third each, and whoever comes next still finds one. A place that becomes free goes to the waiting
-    caller that holds the fewest, and within a caller to whoever came first.
+    A caller gets another slot only while more slots are free than it already holds: one caller alone gets half of
+    them, two get a third each, and the next caller still finds one. A slot that becomes free goes to the waiting
+    caller that holds the fewest, and to its oldest request.
     """
 
     def __init__(self, slots: int) -> None:
@@ -32,14 +32,14 @@ class FairLimiter:
 
     @asynccontextmanager
     async def slot(self, caller: Hashable, *, within: float) -> AsyncIterator[None]:
-        """Hold a place for as long as the block takes.
+        """Hold a slot for as long as the block takes.
 
         Args:
             caller: Whose request it is.
-            within: Seconds to wait for a place at most.
+            within: Maximum seconds to wait for a slot.
 
         Raises:
-            ServerBusy: If there was none in time.
+            ServerBusy: If none became free in time.
         """
         turn = self._queue(caller)
         try:
@@ -53,14 +53,14 @@ class FairLimiter:
             self._leave(caller, turn)
 
     def _queue(self, caller: Hashable) -> anyio.Event:
-        """Join the caller's queue; what comes back is set once a place is held."""
+        """Join the caller's queue; the event returned is set once a slot is held."""
         turn = anyio.Event()
         self._waiting.setdefault(caller, OrderedDict())[turn] = None
         self._admit()
         return turn
 
     def _leave(self, caller: Hashable, turn: anyio.Event) -> None:
-        """Give the place back, or leave the queue if it was never reached."""
+        """Release the slot, or leave the queue if none was held."""
         if turn.is_set():
             self._free += 1
             self._held[caller] -= 1
@@ -71,7 +71,7 @@ class FairLimiter:
             self._dequeue(caller, turn)
 
     def _admit(self) -> None:
-        """Hand places out until none is free, or nobody who waits may have another."""
+        """Hand out slots until none is free, or no waiting caller may have another."""
         while self._waiting:
             caller = min(self._waiting, key=self._held.__getitem__)
             if self._held[caller] >= self._free:

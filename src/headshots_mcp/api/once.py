@@ -1,4 +1,4 @@
-"""Makes something in a thread, once, while the event loop goes on."""
+"""Makes a value once, in a thread, while the event loop keeps running."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Once(Generic[T]):
-    """What is made at the first call; whoever comes meanwhile waits, and may go away without harm to the others."""
+    """A value made on first use. Callers wait for it meanwhile, and any of them can be cancelled without harm."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -23,17 +23,17 @@ class Once(Generic[T]):
         self._making = threading.Lock()
 
     async def get(self) -> T:
-        """Give what is made.
+        """Return the value, and make it if that has not been done.
 
         Raises:
-            Exception: What making it raised; the next call tries again.
+            Exception: Whatever making it raised; the next call tries again.
         """
         if self._made is not None:
             return self._made
         return await anyio.to_thread.run_sync(self._make_once, abandon_on_cancel=True, limiter=self._one_thread)
 
     def _make_once(self) -> T:
-        with self._making:  # held by a thread whose caller went away, if at all
+        with self._making:  # taken already only by a thread whose caller was cancelled
             if self._made is None:
                 self._made = self._make()
             return self._made

@@ -1,4 +1,4 @@
-"""Chooses the proxy for the API by the environment's variables, which are read as curl reads them."""
+"""Chooses the proxy for a URL from environment variables, which are read as curl reads them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class ProxySetting(NamedTuple):
-    """A proxy's URL, not yet checked and perhaps with a password in it, and the variable that says so."""
+    """A proxy's URL, unchecked and perhaps with a password in it, and the variable it comes from."""
 
     url: str
     variable: str
 
 
 def proxy_for(url: str, proxies: Mapping[str, str]) -> ProxySetting | None:
-    """Choose the proxy for requests to a URL, None if they go straight there.
+    """Choose the proxy for requests to a URL; None if they go there directly.
 
-    What is on this machine is reached without a proxy, whatever the settings say.
+    This machine itself is always reached without a proxy.
 
     Args:
-        url: Where the requests go.
-        proxies: Proxies by scheme, "all" for any other scheme, and at "no" what is reached without one, as
-            `urllib.request.getproxies` gives them.
+        url: The URL to request.
+        proxies: As from `urllib.request.getproxies`: a proxy's URL by scheme, "all" for schemes without their own, and
+            "no" for the hosts reached without a proxy.
     """
     target = urlsplit(url)
     host, port = target.hostname or "", target.port or _PORTS[target.scheme]
@@ -42,7 +42,7 @@ def proxy_for(url: str, proxies: Mapping[str, str]) -> ProxySetting | None:
 
 
 def _with_scheme(proxy: str) -> str:
-    """Complete what people write: a proxy without a scheme speaks HTTP, and `socks` is version 5."""
+    """Complete what people write: without a scheme it is an HTTP proxy, and `socks` means version 5."""
     scheme, separator, rest = proxy.partition("://")
     if not separator:
         return f"http://{proxy}"
@@ -55,9 +55,9 @@ def _is_loopback(host: str) -> bool:
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
-    """Tell whether an entry of NO_PROXY is about a host and port; one that cannot be read is about none.
+    """Return whether an entry of NO_PROXY covers a host and port; one that cannot be read covers none.
 
-    An entry is `*`, a name (with all names below it), an address or a network; a port may follow.
+    An entry is `*`, a name (which covers its subdomains), an address or a network, optionally with a port.
     """
     if entry == "*":
         return True

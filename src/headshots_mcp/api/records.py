@@ -25,20 +25,20 @@ Lenient = Annotated[T | None, _NoneOnError()]
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Take a time without a zone for UTC, and refuse one that cannot be meant."""
+    """Convert a time to UTC, which is assumed if it has no zone; refuse one that must be a mistake."""
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise ValueError
     return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
-Moment = Lenient[Annotated[datetime, AfterValidator(_in_utc)]]
+Timestamp = Lenient[Annotated[datetime, AfterValidator(_in_utc)]]
 """A time as Unix seconds or as ISO 8601."""
 
 
 class _Received(BaseModel):
     """A part of the API's answer: any field may be absent, null or of another type; others are ignored.
 
-    Validators are built by the client's warm-up, for that takes its time and no start depends on it.
+    Validators are built by the client's warm-up: building them is slow, and no start depends on it.
     """
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, defer_build=True)
@@ -52,7 +52,7 @@ class ReceivedError(_Received):
 
     @property
     def says_something(self) -> bool:
-        """Whether there is an error in it at all."""
+        """Whether it holds any error at all."""
         return bool(self.code or self.message)
 
 
@@ -69,28 +69,28 @@ class ReceivedImage(_Received):
     image_url: Lenient[str] = None
 
 
-class _Told(_Received):
-    """What a record and its response can both say about the task."""
+class _StateFields(_Received):
+    """What both a record and its response can say about the state of the task."""
 
     success: Lenient[bool] = None
     status: Lenient[str] = None
     state: Lenient[str] = None
-    finished_at: Moment = None
+    finished_at: Timestamp = None
     error: AnyError = None
 
     @property
     def words(self) -> list[str]:
-        """The words for the state of the task, in lower case."""
+        """The words for the task's state, in lower case."""
         words = [(word or "").strip().lower() for word in (self.status, self.state)]
         return [word for word in words if word]
 
     @property
     def has_error(self) -> bool:
-        """Whether an error stands here, and not only the place for one."""
+        """Whether there is an error, and not just an empty field for one."""
         return self.error is not None and self.error.says_something
 
 
-class ReceivedResponse(_Told):
+class ReceivedResponse(_StateFields):
     """`response` of a record: what the generation came to."""
 
     task_id: Lenient[str] = None
@@ -99,7 +99,7 @@ class ReceivedResponse(_Told):
 
     @property
     def links(self) -> list[str]:
-        """The links of the pictures as they stand there, usable or not."""
+        """The picture links as received, usable or not."""
         urls = (image.image_url for image in self.data or [])
         return [url for url in urls if url and not url.isspace()]
 
@@ -115,12 +115,12 @@ class ReceivedRequest(_Received):
     template: Lenient[str] = None
 
 
-class TaskRecord(_Told):
+class TaskRecord(_StateFields):
     """One task as the API reports it, or the API's error body."""
 
     id: Lenient[str] = None
     trace_id: Lenient[str] = None
-    created_at: Moment = None
+    created_at: Timestamp = None
     request: Lenient[ReceivedRequest] = None
     response: Lenient[ReceivedResponse] = None
 
@@ -138,14 +138,14 @@ class TaskRecord(_Told):
 
     @property
     def is_error_body(self) -> bool:
-        """Whether the API tells of an error, and nothing of a task."""
+        """Whether it reports an error and says nothing about a task."""
         told = self.response is not None and self.response.says_something
         told = told or self.request is not None or bool(self.words or self.finished_at)
         return not told and (self.has_error or self.success is False)
 
     @property
     def is_record(self) -> bool:
-        """Whether there is anything of a task in it, and not only fields this knows nothing of."""
+        """Whether it says anything about a task, and does not just hold unknown fields."""
         return bool(self.task_id) or self.response is not None or self.request is not None
 
 
@@ -159,6 +159,6 @@ class TaskRecords(_Received):
 
     @property
     def is_error_body(self) -> bool:
-        """Whether this is no batch but the API's error body."""
+        """Whether this is the API's error body instead of a batch."""
         has_error = self.error is not None and self.error.says_something
         return not self.items and (has_error or self.success is False)

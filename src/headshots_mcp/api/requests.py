@@ -1,4 +1,4 @@
-"""The bodies the API takes, which are the tools' arguments too: one task, or several."""
+"""The API's request bodies, for one task or several, which are also the arguments of the tools."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ MAX_IDS = 1000
 
 
 def bare_schema(schema: dict[str, Any]) -> None:
-    """Drop from a JSON schema what costs a model tokens and tells it nothing.
+    """Remove from a JSON schema what costs a model tokens and tells it nothing.
 
-    A constant becomes an `enum` with one value, for some models refuse every tool of a server that has a `const`.
+    A constant becomes an `enum` with one value, because some models refuse all tools of a server that uses `const`.
     """
     schema.pop("title", None)
     schema.pop("description", None)
@@ -32,7 +32,7 @@ def _printable(text: str) -> str:
 
 
 class Request(BaseModel):
-    """Arguments of a tool: closed, described field by field."""
+    """Arguments of a tool: unknown ones are refused, and each has a description."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=bare_schema)
 

@@ -1,4 +1,4 @@
-"""From an HTTP response to the documented answer in it, or to the error that its status and code stand for."""
+"""Turns an HTTP response into the documented answer, or into the error that its status and code stand for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from headshots_mcp.api.errors import KNOWN_CODES, AnswerNotUnderstood, NoSuchApi, NotFound, refusal
+from headshots_mcp.api.errors import KNOWN_CODES, AnswerNotUnderstood, NoSuchApi, NotFound, failure_for
 from headshots_mcp.api.records import TaskRecord, TaskRecords
 
 if TYPE_CHECKING:
@@ -21,36 +21,40 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", TaskRecord, TaskRecords)
 
-MAX_BODY = 10 * 1024 * 1024
-# Several parts of a batch are under way at once.
-MAX_BATCH_BODY = 5 * 1024 * 1024
-# A few bytes of JSON can become a kilobyte of objects; commas tell how many there are before any is made.
+MAX_RESPONSE_BYTES = 10 * 1024 * 1024
+# Smaller, because several parts of a batch are in progress at once.
+MAX_BATCH_RESPONSE_BYTES = 5 * 1024 * 1024
+# A few bytes of JSON can become a kilobyte of objects; the commas tell how many, before any object is made.
 MAX_COMMAS = 100_000
-# Parts that must be of some size, in bytes on average, once there are many: each costs time of its own.
-MANY_PARTS, SMALL_PART = 1_000, 64
+# Once there are many chunks, each has to have this many bytes on average, because each takes time of its own.
+MANY_CHUNKS, MIN_CHUNK_BYTES = 1_000, 64
 
 _LATER = ConfigDict(defer_build=True)
 TASK: TypeAdapter[TaskRecord | None] = TypeAdapter(TaskRecord | None, config=_LATER)
 TASKS: TypeAdapter[TaskRecords | None] = TypeAdapter(TaskRecords | None, config=_LATER)
 
 
-def is_dust(parts: int, size: int) -> bool:
-    """Tell whether so many small parts have come, with so little in all, that they only keep a lookup busy."""
-    return parts > MANY_PARTS and size < SMALL_PART * parts
+def is_trickle(chunks: int, size: int) -> bool:
+    """Return whether so many tiny chunks have arrived, of `size` bytes in all, that they only keep a lookup busy."""
+    return chunks > MANY_CHUNKS and size < MIN_CHUNK_BYTES * chunks
 
 
 async def read_body(response: httpx2.Response, limit: int) -> bytearray:
-    """Read the body as it comes, and no more of it than an answer can have."""
+    """Read the body as it arrives, at most `limit` bytes.
+
+    Raises:
+        AnswerNotUnderstood: If it is encoded, too long, or only trickles in.
+    """
     if response.headers.get("content-encoding", "identity") != "identity":
         raise AnswerNotUnderstood(status=response.status_code)
-    body, parts = bytearray(), 0
+    body, chunks = bytearray(), 0
     async with aclosing(response.aiter_raw()) as received:
-        async for part in received:
-            body += part
-            parts += 1
-            if len(body) > limit or is_dust(parts, len(body)):
+        async for chunk in received:
+            body += chunk
+            chunks += 1
+            if len(body) > limit or is_trickle(chunks, len(body)):
                 break
-    if is_dust(parts, len(body)):
+    if is_trickle(chunks, len(body)):
         raise AnswerNotUnderstood(status=response.status_code)
     if len(body) > limit or body.count(b",") > MAX_COMMAS:
         raise AnswerNotUnderstood("The API's answer was too long to be one.", status=response.status_code)
@@ -61,38 +65,38 @@ def parse_response(response: httpx2.Response, body: bytearray, answer: TypeAdapt
     """Find the documented answer in a response.
 
     Returns:
-        None where it holds nothing: `null` or `{}`.
+        The answer, or None for an empty one: `null` or `{}`.
 
     Raises:
-        LookupFailed: What an error's code, or else the HTTP status, means.
+        LookupFailed: The error that the API's code, or else the HTTP status, stands for.
     """
     if response.status_code == 200 and _is_empty(body):
         return None
     try:
         received = answer.validate_json(body)
     except ValidationError as error:
-        raise _refusal(response, body, None, token) from error
+        raise _failure(response, body, None, token) from error
     if response.status_code == 200 and received and not received.is_error_body:
         return received
-    raise _refusal(response, body, received, token)
+    raise _failure(response, body, received, token)
 
 
-def _refusal(
+def _failure(
     response: httpx2.Response, body: bytearray, received: TaskRecord | TaskRecords | None, token: str
 ) -> LookupFailed:
-    """Give the error that an answer stands for; whoever answers may repeat the token where a code should be."""
+    """Make the error that a response stands for; a code or trace id that repeats the token is dropped."""
     code = code_of(received.error) if received else None
     trace_id = received.trace_id if received else None
     code, trace_id = (None if text and token in text else text for text in (code, trace_id))
     retry_after = _seconds(response.headers.get("retry-after", ""))
-    failure = refusal(response.status_code, code=code, trace_id=trace_id, retry_after=retry_after)
+    failure = failure_for(response.status_code, code=code, trace_id=trace_id, retry_after=retry_after)
     if isinstance(failure, NotFound) and body and not (_is_empty(body) or _is_of_the_api(received)):
         return NoSuchApi(status=response.status_code)
     return failure
 
 
 def code_of(error: ReceivedError | None) -> str | None:
-    """Give the code of an error, which may be all there is of it."""
+    """Return the code of an error; a bare string may be the code."""
     if error is None:
         return None
     return error.code or (error.message if error.message in KNOWN_CODES else None)
@@ -104,6 +108,7 @@ def _is_of_the_api(received: TaskRecord | TaskRecords | None) -> bool:
 
 
 def _is_empty(body: bytearray) -> bool:
+    """Whether a body is `{}` or `null`; once parsed, `{}` looks like an object with unknown fields only."""
     return bytes(body.translate(None, b" \t\r\n")) in (b"{}", b"null")
 
 

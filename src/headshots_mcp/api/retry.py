@@ -1,4 +1,4 @@
-"""When a call that failed is tried again: what may pass, after which pause, and no longer than there is time."""
+"""Retries calls that failed: for faults that may pass, with growing pauses, and only while there is time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FIRST_PAUSE_SECONDS = 0.2
-# More than one look a second brings a rate limit by itself (docs/api.md, "Pace").
+# More than one lookup a second is enough to be rate limited (docs/api.md, "Pace").
 _FIRST_PAUSE_AFTER_RATE_LIMIT_SECONDS = 1.0
 _JITTER_SECONDS = 0.25
 
@@ -24,15 +24,15 @@ _log = logging.getLogger(__name__)
 
 
 async def retrying(attempts: int, call: Callable[[], Awaitable[T]]) -> T:
-    """Call a function, and again as long as it raises `Transient`.
+    """Call a function, and call it again while it raises `Transient`.
 
     Args:
-        attempts: How often it is called at most; and never again once the cancel scope around it would end first.
+        attempts: Maximum number of calls; there are fewer if the cancel scope around this would end before the next.
         call: The function.
 
     Raises:
-        LookupFailed: What stood in the way: the last failure, or the last that the API answered with, for silence at
-            the end would hide what it said before.
+        LookupFailed: The last failure that came with an answer, because silence at the end would hide what the API
+            said before; if none did, the last failure.
     """
     deadline = anyio.current_effective_deadline()
     failures: list[Transient] = []
@@ -54,7 +54,7 @@ async def retrying(attempts: int, call: Callable[[], Awaitable[T]]) -> T:
 
 
 def _backoff(failures: list[Transient]) -> float:
-    """Seconds to wait after failures: twice as long each time, and never the same for two callers."""
+    """Seconds to wait before the next attempt: twice as long each time, with jitter."""
     limited = isinstance(failures[-1], RateLimited)
     first = _FIRST_PAUSE_AFTER_RATE_LIMIT_SECONDS if limited else _FIRST_PAUSE_SECONDS
     return first * 2.0 ** (len(failures) - 1) + random.uniform(0, _JITTER_SECONDS)  # noqa: S311 -- no secret

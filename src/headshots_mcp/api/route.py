@@ -1,4 +1,4 @@
-"""The way from this machine to the API: through which proxy, and whose certificates are trusted."""
+"""The route from this machine to the API: which proxy it goes through, and which certificates are trusted."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ MAX_PORT = 65_535
 
 
 class Route(NamedTuple):
-    """What every connection to the API is opened with; `tls` is None where nothing on the way speaks TLS."""
+    """What connections are opened with; `tls` is None if neither the API nor the proxy is reached over TLS."""
 
     proxy: httpcore2.Proxy | None
     tls: ssl.SSLContext | None
 
 
 def find_route(url: str, environment: Mapping[str, str]) -> Route:
-    """Read what the environment says about the way to a URL, and only that.
+    """Find the route to a URL; variables that it does not need are not looked at.
 
-    Reading certificates takes its time: call it in a thread.
+    Reading certificates is slow: call this in a thread.
 
     Raises:
-        ClientNotUsable: If a variable that matters here cannot work.
+        ClientNotUsable: If a variable that it needs is invalid.
     """
     setting = proxy_for(url, getproxies())
     proxy = _proxy(setting) if setting else None
@@ -48,7 +48,7 @@ def find_route(url: str, environment: Mapping[str, str]) -> Route:
 
 
 def trusted_certificates(environment: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Give the file or else the directory of certificates that the environment names, both None for the system's."""
+    """Return the file or the directory of certificates that the environment names; both None for the system's own."""
     file, directory = environment.get("SSL_CERT_FILE") or None, environment.get("SSL_CERT_DIR") or None
     return file, None if file else directory
 
@@ -60,21 +60,21 @@ def _proxy(setting: ProxySetting) -> httpcore2.Proxy:
     except (ValueError, httpx2.InvalidURL):
         usable = False
     if not usable:
-        # Not from what httpx2 raised, which quotes the URL, and that may hold a password.
+        # Raised out here because httpx2's error quotes the URL, which may hold a password.
         raise ClientNotUsable(ClientNotUsable.message_about_proxy.format(setting.variable))
     url = httpcore2.URL(scheme=read.url.raw_scheme, host=read.url.raw_host, port=read.url.port, target=b"/")
     return httpcore2.Proxy(url, auth=read.raw_auth)
 
 
 def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """Make the TLS context; unlike Python's default one, it does not care for SSLKEYLOGFILE."""
+    """Make the TLS context; unlike Python's default one, it ignores SSLKEYLOGFILE."""
     file, directory = trusted_certificates(environment)
     if not file and not directory:
         return httpx2.create_ssl_context(trust_env=False)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(file, directory)
-        # OpenSSL takes any paths for directories, and then trusts nobody.
+        # OpenSSL accepts paths that are not directories, and then trusts no certificate.
         readable = file or any(Path(path).is_dir() for path in (directory or "").split(os.pathsep) if path)
     except OSError:
         readable = False

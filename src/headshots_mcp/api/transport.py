@@ -1,4 +1,4 @@
-"""One connection to the API, for one request at a time, that does not let itself be kept busy."""
+"""One connection to the API, for one request at a time, that gives up on responses that only trickle in."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import httpcore2
 import httpx2
 from socksio.exceptions import SOCKSError
 
-from headshots_mcp.api.connections import KEEPALIVE_SECONDS
+from headshots_mcp.api.connections import MAX_IDLE_SECONDS
 from headshots_mcp.api.errors import AnswerNotUnderstood
-from headshots_mcp.api.responses import is_dust
+from headshots_mcp.api.responses import is_trickle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from headshots_mcp.api.route import Route
 
-# Bytes before an answer proper begins: its headers, and what comes before them ("103 Early Hints").
+# Bytes before a response's body: its headers, and any informational responses ("103 Early Hints") before them.
 MAX_HEAD = 64 * 1024
 
 
 class Connection(httpx2.AsyncHTTPTransport):
     """httpx2's transport over a pool of one connection, whose network stream is watched.
 
-    httpx2 has no argument for a network backend. To set `_pool` in its place is what other transports do, too.
+    httpx2 takes no network backend, so this sets `_pool`, as other transports do (docs/design.md).
     """
 
     def __init__(self, route: Route) -> None:
@@ -34,17 +34,18 @@ class Connection(httpx2.AsyncHTTPTransport):
             ssl_context=route.tls,
             proxy=route.proxy,
             max_connections=1,
-            keepalive_expiry=KEEPALIVE_SECONDS,
+            keepalive_expiry=MAX_IDLE_SECONDS,
             network_backend=self._network,
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request; gives the response once its headers are there.
+        """Send a request, and return the response once its headers have arrived.
 
-        What is left over from an earlier response could be taken for this one, so then the connection is a new one.
+        If anything is left from an earlier response, the connection is replaced: it could be taken for this one.
 
         Raises:
-            AnswerNotUnderstood: If too much came before the headers.
+            AnswerNotUnderstood: If too much arrived before the headers were complete.
+            httpx2.RequestError: If the connection fails.
         """
         if self._has_left_over() or self._network.has_data():
             await self.aclose()
@@ -52,22 +53,22 @@ class Connection(httpx2.AsyncHTTPTransport):
         try:
             response = await super().handle_async_request(request)
         except (AssertionError, SOCKSError) as error:
-            raise httpx2.ProxyError("not a SOCKS proxy") from error  # httpcore2 expects that it is one
+            raise httpx2.ProxyError("not a SOCKS proxy") from error  # httpcore2 only asserts that it is one
         self._network.in_head = False
         return response
 
     def _has_left_over(self) -> bool:
-        """Tell whether more was read than the earlier response, be it only the beginning of another one."""
+        """Return whether more was read than the earlier response, even if it is only the beginning of another."""
         return any(map(_unparsed, self._pool.connections))
 
     async def aclose(self) -> None:
-        """Close the connection, also one that was not ready yet."""
+        """Close the connection, even one that is still being opened."""
         await super().aclose()
         await self._network.aclose()
 
 
 def _unparsed(connection: object) -> bytes:
-    """Give what a connection has read and not parsed; httpcore2 keeps that, and one through a proxy has one inside."""
+    """Return what a connection has read but not parsed; one through a proxy has another inside (docs/design.md)."""
     while inner := getattr(connection, "_connection", None):
         connection = inner
     parser = getattr(connection, "_h11_state", None)
@@ -75,14 +76,14 @@ def _unparsed(connection: object) -> bytes:
 
 
 class WatchedNetwork(httpcore2.AsyncNetworkBackend):
-    """Opens the stream of one connection, and counts what is read since the last request began."""
+    """Opens the stream of one connection, and counts what has been read since the last request began."""
 
     def __init__(self) -> None:
         self.stream: httpcore2.AsyncNetworkStream | None = None
         self.begin()
 
     def begin(self) -> None:
-        """Count from here, where a request is about to be sent."""
+        """Start counting, because a request is about to be sent."""
         self.reads = self._bytes = 0
         self.in_head = True
 
@@ -90,15 +91,15 @@ class WatchedNetwork(httpcore2.AsyncNetworkBackend):
         """Count a read.
 
         Raises:
-            AnswerNotUnderstood: If all that comes only keeps the request busy.
+            AnswerNotUnderstood: If the response only trickles in, or too much came before its body.
         """
         self.reads += 1
         self._bytes += size
-        if is_dust(self.reads, self._bytes) or (self.in_head and self._bytes > MAX_HEAD):
+        if is_trickle(self.reads, self._bytes) or (self.in_head and self._bytes > MAX_HEAD):
             raise AnswerNotUnderstood
 
     def has_data(self) -> bool:
-        """Tell whether TLS has received what nobody has read; httpcore2 finds only what the socket still has."""
+        """Return whether TLS holds data that was never read; httpcore2 only checks the socket."""
         tls = self.stream and self.stream.get_extra_info("ssl_object")
         try:
             return bool(tls and tls.read(1))
@@ -113,12 +114,12 @@ class WatchedNetwork(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect, as httpcore2 wants it."""
+        """Open the connection's stream."""
         backend = httpcore2.AnyIOBackend()
         return self.watch(await backend.connect_tcp(host, port, timeout, local_address, socket_options))
 
     def watch(self, stream: httpcore2.AsyncNetworkStream) -> httpcore2.AsyncNetworkStream:
-        """Take a stream for that of the connection, and give it with its reads counted."""
+        """Keep a stream as the connection's own, and return it with its reads counted."""
         self.stream = stream
         return WatchedStream(stream, self)
 
@@ -155,9 +156,9 @@ class WatchedStream(httpcore2.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Go on in TLS."""
+        """Continue over TLS."""
         return self._network.watch(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
-        """Tell about the socket below."""
+        """Return what the stream knows about its socket."""
         return self._stream.get_extra_info(info)

@@ -1,4 +1,4 @@
-"""How text is made safe to read and easy to say: foreign words in quotes they cannot leave, times in words."""
+"""Makes text safe and easy to read: foreign words in quotes they cannot break out of, durations in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _IDENTIFIER = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 # Whatever a reader could take for the end of a quotation.
 _QUOTES = dict.fromkeys(map(ord, '"“”„‟«»〝〞〟❝❞″\uff02'), "'")
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-LONGEST_SECONDS = 30 * 86_400
+MAX_SECONDS = 30 * 86_400
 
 
 def clean(text: str | None, limit: int) -> str | None:
@@ -22,22 +22,22 @@ def clean(text: str | None, limit: int) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """Quote words that are not ours, so that nothing in them can end the quotation; our own are never quoted so."""
+    """Quote foreign words so that nothing in them can end the quotation; our own words are never quoted like this."""
     return f"“{text.translate(_QUOTES)}”"
 
 
 def named(text: str) -> str:
-    """Give a foreign code, name or trace id as it is, but quote it if it could be a sentence."""
+    """Return a foreign code, name or trace id unchanged, but quoted if it could be a sentence."""
     return text if _IDENTIFIER.fullmatch(text) else quoted(text)
 
 
 def identifier(text: str | None) -> str | None:
-    """Give foreign text if it looks like a code or a trace id, else None."""
+    """Return foreign text if it looks like a code or a trace id, else None."""
     return text if text and _IDENTIFIER.fullmatch(text) else None
 
 
 def duration(seconds: float) -> str:
-    """Say a time in the largest unit that rounds it up by no more than a fifth: "45 seconds", "61 minutes"."""
+    """Put a duration in words, in the largest unit that rounds it up by at most a fifth: "45 seconds", "61 minutes"."""
     seconds = max(1, seconds)
     size, unit = next((row for row in _UNITS if ceil(seconds / row[0]) * row[0] <= 1.2 * seconds), (1, "second"))
     count = ceil(seconds / size)
@@ -45,5 +45,5 @@ def duration(seconds: float) -> str:
 
 
 def try_again(seconds: float) -> str:
-    """Say when to try again; nobody can plan with more than a month."""
-    return f"Try again in {duration(seconds)}." if seconds <= LONGEST_SECONDS else "Try again later."
+    """Say when to try again, or "later" if that is more than a month away."""
+    return f"Try again in {duration(seconds)}." if seconds <= MAX_SECONDS else "Try again later."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headshots_mcp.api.records import TaskRecord
     from headshots_mcp.lookup.tasks import Outcome
 
-DEFAULT_TIMEOUT = 20.0
+DEFAULT_TIMEOUT_SECONDS = 20.0
 # The vendor recommends at most 50 ids a request (docs/api.md, "Request").
 PART = 50
 PARTS_AT_ONCE = 4
@@ -30,14 +30,14 @@ _log = logging.getLogger(__name__)
 
 
 class Reader:
-    """Looks tasks up for whoever holds a token: what is finished or being asked for is not asked again."""
+    """Looks tasks up for callers with a token; what is finished or already being asked for is not asked again."""
 
-    def __init__(self, client: HeadshotsClient, *, timeout: float = DEFAULT_TIMEOUT) -> None:
-        """Ask through a client.
+    def __init__(self, client: HeadshotsClient, *, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:
+        """Look tasks up through a client.
 
         Args:
             client: Sends the requests; may be shared.
-            timeout: Seconds a lookup may take in all, however many requests, attempts and waits it needs.
+            timeout: Seconds a lookup may take in total, however many requests, attempts and pauses it needs.
         """
         self._client = client
         self._timeout = timeout
@@ -45,22 +45,23 @@ class Reader:
         self._shared = SingleFlight()
 
     async def look_up_one(self, task_id: str, token: str) -> Outcome:
-        """Look one task up, with the request for a single one: gives the task or why there is none."""
+        """Look up one task, with the request for a single one, and return it or the reason why there is none."""
         if known := self._cache.get(token, task_id):
             return known
         outcomes = await self._outcomes(RetrieveTask(id=task_id), token, anyio.current_time() + self._timeout)
         return outcomes[task_id]
 
     async def look_up(self, ids: Iterable[str], token: str, *, polling: bool = False) -> dict[str, Outcome]:
-        """Look tasks up: for each id, once and in the order of first mention, its task or why there is none.
+        """Look up tasks, and return for each id its task or the reason why there is none.
 
-        A part that fails leaves the others answered; nothing is raised.
+        Each id is answered once, in the order of first mention. A part that fails does not affect the others, and
+        nothing is raised.
 
         Args:
-            ids: Which tasks.
-            token: With whose token to ask.
-            polling: Whether the caller asks again and again: then one attempt is enough, and so is what was found
-                within the last second, for more than one look a second at a task is too much for the API.
+            ids: The tasks.
+            token: The caller's token.
+            polling: Whether the caller polls: then one attempt is enough, and so is an outcome from within the last
+                second, because more than one lookup of a task per second is too much for the API.
         """
         wanted = list(dict.fromkeys(ids))
         recall = self._cache.recent if polling else self._cache.get
@@ -79,10 +80,10 @@ class Reader:
         return {id_: outcomes[id_] for id_ in wanted}
 
     async def raw(self, request: RetrieveTask, token: str) -> bytearray | None:
-        """Give the JSON of one task's record as the API sends it now, None if it does not know the task.
+        """Return the JSON of one task's record as the API sends it now; None if it does not know the task.
 
         Raises:
-            LookupFailed: If there is no answer.
+            LookupFailed: If there is no usable answer.
         """
         with self._lookup(anyio.current_time() + self._timeout):
             return await self._client.retrieve_raw(request, token)
@@ -91,7 +92,7 @@ class Reader:
         self, request: RetrieveTask | RetrieveTasks, token: str, deadline: float, attempts: int | None = None
     ) -> dict[str, Outcome]:
         ids = request.ids if isinstance(request, RetrieveTasks) else [request.id]
-        # Whoever tries once must not fail for somebody who would try again.
+        # A caller that would retry must not share the failure of one that makes a single attempt.
         key = token, request.model_dump_json(), attempts
         try:
             with self._lookup(deadline):
@@ -113,7 +114,7 @@ class Reader:
 
     @contextmanager
     def _lookup(self, deadline: float) -> Iterator[None]:
-        """Hold a lookup to its deadline, and say in one line of the log how one failed."""
+        """Keep a lookup to its deadline, and log in one line why it failed."""
         try:
             with anyio.CancelScope(deadline=deadline) as scope:
                 yield
@@ -125,5 +126,5 @@ class Reader:
 
 
 def in_parts(ids: list[str]) -> Iterator[list[str]]:
-    """Split ids into lists no longer than a request should name."""
+    """Split ids into parts that are small enough for one request each."""
     return (ids[start : start + PART] for start in range(0, len(ids), PART))

@@ -1,4 +1,4 @@
-"""A headshot task condensed to what a model acts on, made of the API's record; nothing here does I/O."""
+"""A headshot task condensed to what a model acts on, made from the API's record; nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from headshots_mcp.api.errors import LookupFailed, refusal
+from headshots_mcp.api.errors import LookupFailed, failure_for
 from headshots_mcp.api.requests import bare_schema
 from headshots_mcp.api.responses import code_of
 from headshots_mcp.api.wording import clean
@@ -18,12 +18,12 @@ from headshots_mcp.lookup.states import NOT_FOUND, Status, state_of
 if TYPE_CHECKING:
     from headshots_mcp.api.records import TaskRecord
 
-# A generation takes one to two minutes; one that has been running for so long has probably stopped.
+# A generation takes one to two minutes; one that has been running for this long has probably stopped.
 STUCK_SECONDS = 600
 
 
 class Answer(BaseModel):
-    """A part of what a tool answers: fixed once made, and described in its output schema."""
+    """Part of a tool's answer: immutable, and described in the tool's output schema."""
 
     model_config = ConfigDict(frozen=True, json_schema_extra=bare_schema, hide_input_in_errors=True)
 
@@ -39,9 +39,9 @@ class TaskError(Answer):
 class HeadshotTask(Answer):
     """One headshot task, condensed to what a model acts on.
 
-    The last four fields are for those who make an answer of it and are never sent: whether the API will say the same
-    for ever, how many of its links cannot be used, whether the task ended with neither a result nor an error, and
-    whether it may be another server than the API that does not know it.
+    The last four fields help to word an answer and are never sent: whether the task can no longer change, how many of
+    its links are unusable, whether it ended with neither a result nor an error, and whether it may have been another
+    server than the API that does not know it.
     """
 
     id: str
@@ -60,15 +60,15 @@ class HeadshotTask(Answer):
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether the API says that the task is still to end."""
+        """Whether the API says that the task has not ended yet."""
         return self.status in ("pending", "processing")
 
     def age(self, now: float) -> float | None:
-        """Give the seconds since the task was created, at a Unix time; None if that is unknown."""
+        """Return the seconds from the task's creation to a Unix time; None if it is unknown when that was."""
         return None if self.created_at is None else max(0.0, now - self.created_at.timestamp())
 
     def is_stuck(self, now: float) -> bool:
-        """Whether the task is unfinished for so long, at a Unix time, that it probably never ends."""
+        """Whether the task, at a Unix time, has been unfinished for so long that it will probably never end."""
         return self.is_unfinished and (self.age(now) or 0.0) > STUCK_SECONDS
 
     @classmethod
@@ -77,7 +77,7 @@ class HeadshotTask(Answer):
 
         Args:
             task_id: The id that was asked for.
-            record: What the API knows about it, None for nothing; an empty one if not even that is certain.
+            record: The API's record; None if the API does not know the id, an empty one if that is not certain.
         """
         state = state_of(record)
         if record is None or state is NOT_FOUND:
@@ -106,18 +106,18 @@ class HeadshotTasks(Answer):
 
 
 Outcome = HeadshotTask | LookupFailed
-"""What came of looking one id up: the task, or what stood in the way."""
+"""The result of looking up one id: the task, or the reason why there is none."""
 
 
 def outcome_of(task_id: str, record: TaskRecord | None) -> Outcome:
-    """Give the task that a record is about, or what it says stood in the way of looking the task up."""
+    """Return the task a record is about, or the failure if the record is an error of the API instead."""
     if record is not None and record.is_error_body:
-        return refusal(200, code=code_of(record.error), trace_id=record.trace_id)
+        return failure_for(200, code=code_of(record.error), trace_id=record.trace_id)
     return HeadshotTask.from_record(task_id, record)
 
 
 def _reason(record: TaskRecord) -> TaskError | None:
-    """Give what the API says of a failure, None if that is nothing."""
+    """Return what the API says about a failure; None if it says nothing."""
     error = record.failure
     trace_id = record.response.trace_id if record.response else None
     reason = TaskError(
