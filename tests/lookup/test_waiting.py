@@ -60,7 +60,7 @@ def play(api: Mapping[str, Mapping[float, Outcome]], seconds: float, slow: Mappi
     waiting, now = Waiting(api, BEGAN, seconds), BEGAN
     played = Played({id_: [] for id_ in api}, {id_: [] for id_ in api}, waiting)
     coming: list[tuple[float, str, Outcome]] = []
-    while look := waiting.next_look(now):
+    while look := waiting.next_poll(now):
         assert now <= look.at <= waiting.deadline
         if coming and coming[0][0] <= look.at:
             now, id_, outcome = heappop(coming)
@@ -228,9 +228,9 @@ def test_one_that_hurries_ends_with_one_answer_about_each(early: bool) -> None:
     waiting.learn({"a": RUNNING}, BEGAN + 0.5)
     if early:
         waiting.hurry()
-        assert waiting.next_look(BEGAN + 1) == (waiting.deadline, [])
+        assert waiting.next_poll(BEGAN + 1) == (waiting.deadline, [])
     waiting.learn({"b": DOWN}, BEGAN + 3)
     waiting.hurry()
 
-    assert waiting.next_look(BEGAN + 3) is None
+    assert waiting.next_poll(BEGAN + 3) is None
     assert {id_: named(outcome) for id_, outcome in waiting.outcomes.items()} == {"a": "processing", "b": "ServerFault"}

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse
 
 from headshots_mcp.sandbox.app import FAILED, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from headshots_mcp.sandbox.faults import error_answer
-from headshots_mcp.server.mcp_tasks import LONGEST_ID
+from headshots_mcp.server.mcp_tasks import MAX_ID_LENGTH
 from headshots_mcp.server.tools import create_server
 from tests.conftest import CDN, reading
 from tests.server.http.test_http import JSON
@@ -366,7 +366,7 @@ def test_more_ids_than_a_header_can_carry_are_waited_for_in_the_call(served: Ser
     arguments = {"ids": [*ids, SUCCEEDED], "timeout_seconds": 1}
     many = served.ask("tools/call", {"name": TOOL, "arguments": arguments})
 
-    assert (few["resultType"], len(few["taskId"]) < LONGEST_ID) == ("task", True)
+    assert (few["resultType"], len(few["taskId"]) < MAX_ID_LENGTH) == ("task", True)
     assert (many["resultType"], len(many["structuredContent"]["tasks"])) == ("complete", 301)
 
 

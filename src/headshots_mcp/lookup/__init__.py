@@ -1,1 +1,1 @@
-"""How are these tasks? In as few requests as possible, and always in time."""
+"""Looks tasks up: the condensed task, the reader with its cache, waiting, and pictures."""

@@ -1,6 +1,6 @@
-"""Remembers finished tasks, which never change again, for an hour, and whatever else was found for a second.
+"""Caches finished tasks, which never change again, for an hour, and every other outcome for a second.
 
-A part that the API wants to be left alone is left alone for as long by those who poll.
+Callers who poll get a rate limit from the cache until the API may be asked again.
 """
 
 from __future__ import annotations
@@ -26,17 +26,16 @@ MAX_LIMITED = 10_000
 
 
 class Limited(NamedTuple):
-    """A failure, and until when the API wants to be left alone after it."""
+    """A failure, and the time before which the API does not want to be asked again."""
 
     failure: LookupFailed
     until: float
 
 
 class TaskCache:
-    """What is known by caller and id, and no more of it than some megabytes hold.
+    """Outcomes by caller and id, up to a few megabytes.
 
-    A caller is known by a digest of the token, so that nobody is answered with another's task and no token
-    is kept.
+    Callers are told apart by a digest of their token: none is answered with another's task, and no token is kept.
     """
 
     def __init__(self) -> None:
@@ -47,13 +46,13 @@ class TaskCache:
         )
 
     def get(self, token: str, task_id: str) -> Outcome | None:
-        """Give a task that was finished when this caller last asked, None if none is known."""
+        """Return a task that this caller has already seen finished, else None."""
         return self._finished.get(_key(token, task_id))
 
     def recent(self, token: str, task_id: str) -> Outcome | None:
-        """Give what came of this caller's lookup within the last second, or a finished task; None if there is none.
+        """Return a finished task, or the outcome of this caller's lookup within the last second; None if unknown.
 
-        A failure after which the API wants to be left alone counts as long as that lasts.
+        A rate limit counts until the API may be asked again.
         """
         key = _key(token, task_id)
         return self._finished.get(key) or self._recent.get(key) or self._still_limited(key)
@@ -67,7 +66,7 @@ class TaskCache:
         return failure
 
     def remember(self, token: str, task_id: str, outcome: Outcome) -> None:
-        """Keep a task for long if the API will say the same for ever, and all of it can be used."""
+        """Cache an outcome, for an hour if it is a task that is final and has only usable links."""
         is_whole = isinstance(outcome, HeadshotTask) and outcome.is_final and not outcome.links_left_out
         store = self._finished if is_whole else self._recent
         store[_key(token, task_id)] = outcome

@@ -1,4 +1,4 @@
-"""Lets callers who ask the same thing at the same moment share one request and what comes of it."""
+"""Lets callers who ask the same thing at the same time share one request and its outcome."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ T = TypeVar("T")
 
 
 class SingleFlight:
-    """Requests under way, by what they ask for.
+    """Requests in progress, by what they ask for.
 
-    The first caller, the leader, asks; whoever wants the same meanwhile gets the leader's answer or failure. Only a
-    leader that goes away is followed by the next caller, or one that had less time than the next still has.
+    The first caller, the leader, asks; others who want the same meanwhile share its answer or failure. The next caller
+    asks again only if the leader was cancelled, or had less time than the next one still has.
     """
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, InFlight[Any]] = {}
 
     async def get(self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask, or wait for whoever asks already.
+        """Ask, or wait for the leader's answer.
 
         Raises:
-            LookupFailed: What the leader raised, `TimedOut` if its time was up.
+            LookupFailed: What the leader raised; `TimedOut` if it ran out of time.
         """
         while flight := self._flights.get(key):
             await flight.landed.wait()
@@ -53,9 +53,9 @@ class SingleFlight:
 
 
 class InFlight(Generic[T]):
-    """A request under way: once landed, it has an answer, a failure, or neither if its leader was cancelled.
+    """A request in progress: once landed, it has an answer, a failure, or neither if its leader was cancelled.
 
-    `seconds` is how long the leader could take in all, `timed_out` whether it was cancelled for that.
+    `seconds` is how long the leader was allowed to take, `timed_out` whether it was cancelled for taking longer.
     """
 
     answer: T

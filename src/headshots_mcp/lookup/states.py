@@ -1,4 +1,4 @@
-"""What state a task is in, by what its record says: one table (docs/api.md, "States")."""
+"""Tells the state of a task from its record, by one table (docs/api.md, "States")."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WITHOUT_RESULT = State("failed", ended_without_result=True)
 
 
 def state_of(record: TaskRecord | None) -> State:
-    """Give the state that a record tells of: the first row that applies counts."""
+    """Return the state of a record's task: the first row that applies decides."""
     if record is None:
         return NOT_FOUND
     response = record.response or ReceivedResponse()

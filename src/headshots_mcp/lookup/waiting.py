@@ -1,4 +1,4 @@
-"""When to look at which tasks again, and when waiting for them is over: a state machine without I/O or clock."""
+"""Decides when to poll which tasks, and when waiting is over: a state machine without I/O and without a clock."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
     from headshots_mcp.lookup.tasks import HeadshotTask, Outcome
 
-# A generation takes one to two minutes, and some hosts give a call up after 60 s.
+# A generation takes one to two minutes, and some hosts give up on a call after 60 s.
 DEFAULT_SECONDS = 45
-# A look more often than that at one task is what brings 429 (docs/api.md, "Pace").
-LEAST_PAUSE_SECONDS = 1.0
+# Polling one task more often than this is rate limited (docs/api.md, "Pace").
+MIN_PAUSE_SECONDS = 1.0
 FIRST_PAUSE_SECONDS, LONG_PAUSE_SECONDS = 2.0, 8.0
-# The last look needs time for its answer; later than so long before the end it is not worth one.
-LAST_LOOK_SECONDS, TOO_LATE_SECONDS = 1.5, 0.5
-# For so long an unknown id may be a new task, and a failure without a code a hiccup.
+# Before the end: when to poll for the last time, so that there is time for an answer, and when it is too late to.
+LAST_POLL_SECONDS, TOO_LATE_SECONDS = 1.5, 0.5
+# For this long an unknown id may be a new task, and a failure without a code may pass.
 GRACE_SECONDS = 9.0
 
 
 class WaitForTasks(Request):
-    """The arguments of `wait_for_headshot_tasks`; the API has no such request, it is asked again and again."""
+    """The arguments of `wait_for_headshot_tasks`; the API has no such request, so it is polled."""
 
     ids: Annotated[list[TaskId], Field(min_length=1, max_length=MAX_IDS, description="Task ids")]
     timeout_seconds: Annotated[
@@ -40,50 +40,50 @@ class WaitForTasks(Request):
     ] = DEFAULT_SECONDS
 
 
-class Look(NamedTuple):
-    """Look at these ids at that time; at none of them means: there are answers to come until then."""
+class Poll(NamedTuple):
+    """Poll these ids at that time; without ids, only wait until then for answers."""
 
     at: float
     ids: list[str]
 
 
 class Waiting:
-    """What is known of tasks somebody waits for, and so at which to look again, and when.
+    """What is known about the tasks to wait for, and so which of them to poll, and when.
 
-    Whoever drives it asks for the `next_look`, says `begin` when it is under way and `learn` when there are answers,
-    in any order, until `next_look` says that waiting is over. All times are seconds on the driver's own clock.
+    Its driver asks for the `next_poll`, calls `begin` when that starts and `learn` when there are answers, in any
+    order, until there is no next poll. All times are seconds on the driver's own clock.
     """
 
     def __init__(self, ids: Iterable[str], began: float, seconds: float) -> None:
-        """Wait for some tasks from the time `began`, for so many seconds at most."""
+        """Wait for some tasks from the time `began`, for at most `seconds`."""
         self.began = began
         self.deadline = began + seconds
         self._is_ending = False
-        self._times = [began + age for age in look_ages(seconds)]
+        self._times = [began + age for age in poll_ages(seconds)]
         self._known = {id_: _Known(running_at=began, may_ask_at=began) for id_ in ids}
 
-    def next_look(self, now: float) -> Look | None:
-        """Say at which tasks to look next, and when, or None if waiting is over.
+    def next_poll(self, now: float) -> Poll | None:
+        """Return the next poll; None if waiting is over.
 
-        It ends before its time only if nothing unfinished may be asked for again within it.
+        Waiting ends early only if no unfinished task can be polled again in time.
         """
         due = {id_: at for id_, known in self._known.items() if (at := self._due(known)) is not None}
         if now >= self.deadline or not due:
             return None
         at = max(now, min(due.values()))
-        return Look(at, [id_ for id_, when in due.items() if when <= at < self.deadline])
+        return Poll(at, [id_ for id_, when in due.items() if when <= at < self.deadline])
 
     def hurry(self) -> None:
-        """End as soon as something is known of each task, because whoever waits is leaving."""
+        """End as soon as there is an answer about each task, because the server is shutting down."""
         self._is_ending = True
 
     def begin(self, ids: Iterable[str]) -> None:
-        """Note that a look at these ids is under way."""
+        """Note that a poll of these ids has started."""
         for id_ in ids:
             self._known[id_].is_asked = True
 
     def learn(self, outcomes: Mapping[str, Outcome], now: float) -> None:
-        """Take in what a look has found."""
+        """Take in the outcomes of a poll."""
         for id_, outcome in outcomes.items():
             self._known[id_].learn(outcome, now)
 
@@ -94,24 +94,24 @@ class Waiting:
 
     @property
     def done(self) -> int:
-        """How many tasks need no further look."""
+        """How many tasks need not be polled again."""
         return sum(known.is_over for known in self._known.values())
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
-        """The latest known of each task, in the order they were named; a failure only if nothing else is known."""
+        """What is known of each task, in the order of the ids; a failure only if nothing else is known."""
         return {id_: known.task or known.failure or TimedOut() for id_, known in self._known.items()}
 
     @property
     def failures(self) -> dict[str, LookupFailed]:
-        """Why the latest look at a task failed, where it did."""
+        """Why the latest poll of a task failed, where it did."""
         return {id_: known.failure for id_, known in self._known.items() if known.failure}
 
     def _due(self, known: _Known) -> float | None:
-        """Say when to look at a task again, at the deadline if there is nothing to do until then, None if never.
+        """Return when to poll a task again: at the deadline if there is nothing to do until then, None if never.
 
-        There are a few times for all tasks, so that many need few requests. One that may not be asked for by the last
-        of them, because its answer came late or the API wants to be left alone, is looked at as soon as it may be.
+        All tasks share a few times, so that many of them need few requests. A task that may not be polled by the last
+        of these times, because its answer was late or the API asks for a pause, is polled as soon as it may be.
         """
         if known.is_over or (self._is_ending and known.has_answer):
             return None
@@ -127,7 +127,7 @@ class Waiting:
 
 @dataclass
 class _Known:
-    """What is known of one task: the latest answer, why the look after it failed, and when to ask at the earliest."""
+    """What is known of one task: the latest answer, why the poll after it failed, and when to ask at the earliest."""
 
     running_at: float
     may_ask_at: float
@@ -146,7 +146,7 @@ class _Known:
             if outcome.is_unfinished:
                 self.running_at = now
             self.is_over = outcome.is_final or now - self.running_at >= GRACE_SECONDS
-        self.may_ask_at = now + max(LEAST_PAUSE_SECONDS, self._retry_after)
+        self.may_ask_at = now + max(MIN_PAUSE_SECONDS, self._retry_after)
 
     @property
     def has_answer(self) -> bool:
@@ -162,16 +162,16 @@ class _Known:
 
 
 def pause_at(age: float) -> float:
-    """Say for how many seconds to pause at an age of a wait: two, soon eight, after an hour a minute and a half."""
+    """Return how many seconds to pause at an age of a wait: two, soon eight, after an hour a minute and a half."""
     return max(min(FIRST_PAUSE_SECONDS + age / 2, LONG_PAUSE_SECONDS), age / 40)
 
 
-def look_ages(seconds: float) -> Iterator[float]:
-    """Say at which ages of a wait of so many seconds to look: at once, ever more seldom, and just before its end."""
+def poll_ages(seconds: float) -> Iterator[float]:
+    """Yield the ages at which to poll in a wait of `seconds`: at once, ever less often, and just before its end."""
     yield 0.0
-    age, last = pause_at(0.0), seconds - LAST_LOOK_SECONDS
-    while age <= last - LAST_LOOK_SECONDS:
+    age, last = pause_at(0.0), seconds - LAST_POLL_SECONDS
+    while age <= last - LAST_POLL_SECONDS:
         yield age
         age += pause_at(age)
-    if last >= LEAST_PAUSE_SECONDS:
+    if last >= MIN_PAUSE_SECONDS:
         yield last

@@ -1,1 +1,1 @@
-"""What MCP hosts meet: the tools and their words, over stdio and HTTP."""
+"""What MCP hosts see: the tools, the wording of their answers, and the transports, stdio and HTTP."""

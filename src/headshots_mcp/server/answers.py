@@ -1,4 +1,4 @@
-"""The words of answers: what a model reads of tasks, structured and as text."""
+"""Words the answers: what a model reads about tasks, as structured content and as text."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mcp_types import CallToolResult, TextContent
 from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.api.wording import named, quoted
 from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks, TaskError
-from headshots_mcp.server.next_steps import by_failure, next_step, summary
+from headshots_mcp.server.next_steps import next_step, shared_failures, summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headshots_mcp.lookup.tasks import Outcome
-    from headshots_mcp.server.next_steps import Shared
+    from headshots_mcp.server.next_steps import SharedFailure
 
 
 def task_result(task: HeadshotTask) -> CallToolResult:
@@ -29,17 +29,17 @@ def task_result(task: HeadshotTask) -> CallToolResult:
 def tasks_result(
     outcomes: Mapping[str, Outcome], failures: Mapping[str, LookupFailed] = MappingProxyType({}), waited: float = 0.0
 ) -> CallToolResult:
-    """Answer with several tasks, how many are in which state and what to do next before them.
+    """Answer with several tasks, after the counts and the suggested next step.
 
     Args:
         outcomes: What is known of each id.
-        failures: Why the latest look at an id failed, where it did.
-        waited: For how many seconds somebody has waited for the tasks.
+        failures: Why the latest lookup of an id failed, where it did.
+        waited: Seconds the caller has waited for the tasks.
 
     Raises:
-        LookupFailed: If the same stood in the way of every task.
+        LookupFailed: If all lookups failed for the same reason.
     """
-    failed = by_failure(outcomes)
+    failed = shared_failures(outcomes)
     if failed and failed[0].ids == list(outcomes):
         raise failed[0].failure
     failures_backwards = [(id_, each) for id_, each in reversed([*outcomes.items()]) if isinstance(each, LookupFailed)]
@@ -54,8 +54,8 @@ def tasks_result(
     return _result(answer, f"{head}\n\n{lines}" if head else lines)
 
 
-def _task(id_: str, outcome: Outcome, failed: list[Shared], traced: Mapping[str | None, str]) -> HeadshotTask:
-    """Give a task as it is told; why some could not be looked up, and each trace id, is said with the first of them."""
+def _task(id_: str, outcome: Outcome, failed: list[SharedFailure], traced: Mapping[str | None, str]) -> HeadshotTask:
+    """Return a task as it is shown; a failure's sentence, and each trace id, is given with the first id only."""
     if isinstance(outcome, HeadshotTask):
         return outcome
     is_first = any(id_ == each.ids[0] for each in failed)
@@ -68,7 +68,7 @@ def _task(id_: str, outcome: Outcome, failed: list[Shared], traced: Mapping[str 
 
 
 def _result(answer: HeadshotTask | HeadshotTasks, text: str) -> CallToolResult:
-    """Give the same content twice: structured for clients that read that, as short text for the others."""
+    """Return the same content twice: structured for clients that read that, as short text for the others."""
     return CallToolResult(
         content=[TextContent(text=text)],
         structured_content=answer.model_dump(mode="json", exclude_none=True),
@@ -76,16 +76,16 @@ def _result(answer: HeadshotTask | HeadshotTasks, text: str) -> CallToolResult:
 
 
 def _lines(task: HeadshotTask) -> list[str]:
-    """Say one task in one line, then its picture links, one a line."""
+    """Describe a task in one line, then list its picture links, one per line."""
     about = f" ({named(task.template)})" if task.template else ""
     details = _details(task)
     return [f"{task.id} {task.status}{about}{f': {details}' if details else ''}", *task.image_urls]
 
 
 def _details(task: HeadshotTask) -> str:
-    """Say why a task failed, in the API's words and so in quotes, and since when it has been there.
+    """Say why a task failed, in the API's words and so in quotes, and when it was created.
 
-    Why one could not be looked up is said for all of them above, so a code is enough, and a trace id not told there.
+    Why tasks are unavailable is said above for all of them: their code is enough here, and a trace id not given there.
     """
     error = task.error or TaskError()
     trace_id = error.trace_id and f"trace id {named(error.trace_id)}"

@@ -1,4 +1,4 @@
-"""Arguments as hosts really send them: what is dropped in silence, and how a wrong one is explained."""
+"""Arguments as hosts really send them: which are dropped silently, and how a wrong one is explained."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 # What hosts add to the arguments by themselves: n8n the first four, then Cline and Gemini CLI. No model can leave them
-# out, so to refuse them would be to refuse the host, and none of them can be meant for an argument of ours.
+# out, so refusing them would refuse the host, and none of them can be mistaken for an argument of ours.
 _OF_HOSTS = {"toolCallId", "sessionId", "chatInput", "tool", "task_progress", "wait_for_previous"}
 _SHOWN = re.compile(r"[\w.-]{1,40}", re.ASCII)
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 
-def without_those_of_hosts(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop what a host added: known names, and those that begin with an underscore, as `_sessionID` of SiYuan does.
+def without_host_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop what a host added: known names, and those that begin with an underscore, such as SiYuan's `_sessionID`.
 
-    A misspelt argument stays, for to drop it would be to answer another question than the one asked. With `chatInput`
-    n8n sends an `action` of its own.
+    A misspelt argument stays: dropping it would answer a different question. Together with `chatInput`, n8n sends an
+    `action` of its own.
     """
     dropped = {"action", *_OF_HOSTS} if "chatInput" in arguments else _OF_HOSTS
     return {name: value for name, value in arguments.items() if not name.startswith("_") and name not in dropped}
@@ -34,7 +34,7 @@ def validation_message(error: ValidationError, names: Collection[str] = ()) -> s
 
     Args:
         error: What is wrong with the arguments.
-        names: Those that the tool has.
+        names: The arguments that the tool has.
     """
     first, *others = sorted(
         error.errors(include_url=False, include_input=False), key=lambda each: each["type"] != "extra_forbidden"
@@ -94,6 +94,6 @@ def _place(error: ErrorDetails) -> str:
 def _also(others: list[ErrorDetails]) -> str:
     if not others:
         return ""
-    named = ", ".join(map(_place, others[:_MOST_NAMED]))
-    more = len(others) - _MOST_NAMED
+    named = ", ".join(map(_place, others[:_MAX_NAMED]))
+    more = len(others) - _MAX_NAMED
     return f" (also wrong: {named}{f' and {more} more' if more > 0 else ''})"

@@ -1,4 +1,4 @@
-"""One line of the log for each call, for whoever runs the server for others."""
+"""Logs one line per call, for operators who run the server for others."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _log = logging.getLogger(__name__)
 
 _TOOL = re.compile(r"[a-z_]{1,64}")
 _TRACE_ID = re.compile(r"trace id ([\w.:-]+)", re.ASCII)
-MOST_TRACE_IDS = 3
+MAX_TRACE_IDS = 3
 
 
 async def log_calls(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Log a call of a tool: how many ids, what came of it, how long it took, and the API's trace ids of failures.
+    """Log a tool call: the number of ids, the outcome, the milliseconds it took, and the API's trace ids of failures.
 
-    Neither the ids nor the token are in it.
+    The line holds neither the ids nor the token.
     """
     if ctx.method != "tools/call" or not _log.isEnabledFor(logging.INFO):
         return await call_next(ctx)
@@ -53,7 +53,7 @@ def _outcome(result: Any) -> str:
         counts = Counter(task["status"] for task in tasks)
         words = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "ok"
         trace_ids = [trace_id for task in tasks if (trace_id := (task.get("error") or {}).get("trace_id"))]
-    unique = list(dict.fromkeys(trace_ids))[:MOST_TRACE_IDS]
+    unique = list(dict.fromkeys(trace_ids))[:MAX_TRACE_IDS]
     return ", ".join([words, *(f"trace id {trace_id}" for trace_id in unique)])
 
 

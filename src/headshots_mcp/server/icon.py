@@ -1,10 +1,10 @@
-"""The picture by which hosts show this server, its tools and its resources; it suits light and dark pages."""
+"""The icon that hosts show for this server, its tools and its resources, on light and on dark pages."""
 
 from __future__ import annotations
 
 from mcp_types import Icon
 
-# By its address, for the SDK repeats it in every answer of 2026-07-28.
+# A link instead of the bytes, because the SDK repeats it in every answer of 2026-07-28.
 ICONS = [
     Icon(
         src="https://raw.githubusercontent.com/headshots-mcp/headshots-mcp/main/mcpb/icon.png",

@@ -1,4 +1,4 @@
-"""Loads modules faster, by holding garbage collection meanwhile."""
+"""Makes loading modules faster, by holding garbage collection meanwhile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def garbage_collection_held() -> Iterator[None]:
-    """Collect no garbage while modules are loaded, nor ever look for any in what they made, for that stays."""
+    """Collect no garbage while the block loads modules, and never look for any in what it made: that stays."""
     gc.disable()
     try:
         yield

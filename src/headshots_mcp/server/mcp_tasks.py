@@ -1,4 +1,4 @@
-"""Headshot tasks as MCP Tasks (SEP-2663), without any state: the id of one says what it waits for, and how long."""
+"""MCP Tasks (SEP-2663) without any state: a task's id says which headshot tasks it waits for, and for how long."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ from pydantic import Field, ValidationError
 
 from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.api.requests import RetrieveTasks
-from headshots_mcp.lookup.waiting import LEAST_PAUSE_SECONDS, WaitForTasks, Waiting, pause_at
+from headshots_mcp.lookup.waiting import MIN_PAUSE_SECONDS, WaitForTasks, Waiting, pause_at
 from headshots_mcp.server.answers import tasks_result
-from headshots_mcp.server.arguments import without_those_of_hosts
+from headshots_mcp.server.arguments import without_host_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headshots_mcp.lookup.tasks import Outcome
 
-# For how long an MCP task waits if its call does not say.
-DEFAULT_SECONDS = 3600
-LONGEST_SECONDS = 3600
-# An MCP task's id travels in a header too (Mcp-Name), and proxies take a few kilobytes of those.
-LONGEST_ID = 3000
-LONGEST_TEXT = 150_000
-# By which the clock of another replica may be ahead of ours.
+# How long an MCP task waits if its call does not say.
+DEFAULT_TTL_SECONDS = 3600
+MAX_TTL_SECONDS = 3600
+# In characters: a task's id is also sent in a header (Mcp-Name), and proxies accept only a few kilobytes of those.
+MAX_ID_LENGTH = 3000
+# In bytes, once unpacked.
+MAX_ID_TEXT = 150_000
+# How far another replica's clock may be ahead of ours.
 CLOCKS_DIFFER_SECONDS = 900
 _PREFIX = "headshots."
 
@@ -53,30 +54,30 @@ class LookUp(Protocol):
     """Looks tasks up with the token that came with a call."""
 
     async def __call__(self, ids: list[str], headers: Mapping[str, str] | None, *, polling: bool) -> dict[str, Outcome]:
-        """Give the outcome for each id; `polling` says that this is done again later."""
+        """Return the outcome for each id; `polling` means that the caller will ask again."""
 
 
 class TaskRef(NamedTuple):
-    """What an MCP task's id stands for: the headshot tasks, since when they are waited for, and for how long."""
+    """What an MCP task's id stands for: headshot tasks, when waiting for them began (Unix time), and for how long."""
 
     ids: list[str]
     created_ms: int
     ttl_ms: int
 
     def encode(self) -> str:
-        """Make the id: short, safe in a header, and to be read again by any replica."""
+        """Return the id: short, safe in a header, and readable by any replica."""
         return _PREFIX + urlsafe_b64encode(zlib.compress(self._text(), 9)).decode().rstrip("=")
 
     @classmethod
     def decode(cls, task_id: str) -> TaskRef:
-        """Read an id again, however long ago it was made.
+        """Read an id, however long ago it was made.
 
         Raises:
-            MCPError: Invalid parameters, if it is none of ours.
+            MCPError: Invalid parameters, if it is not one of ours.
         """
         try:
             packed = urlsafe_b64decode(task_id.removeprefix(_PREFIX) + "==")
-            text = zlib.decompressobj().decompress(packed, LONGEST_TEXT)
+            text = zlib.decompressobj().decompress(packed, MAX_ID_TEXT)
             created_ms, ttl_ms, *ids = json.loads(text)
             ref = cls(RetrieveTasks(ids=ids).ids, created_ms, ttl_ms)
             if ref._is_possible() and ref._text() == text:
@@ -89,21 +90,21 @@ class TaskRef(NamedTuple):
         if type(self.created_ms) is not int or type(self.ttl_ms) is not int:
             return False
         latest = time.time() + CLOCKS_DIFFER_SECONDS
-        return 0 <= self.created_ms <= latest * 1000 and 0 < self.ttl_ms <= LONGEST_SECONDS * 1000
+        return 0 <= self.created_ms <= latest * 1000 and 0 < self.ttl_ms <= MAX_TTL_SECONDS * 1000
 
     def _text(self) -> bytes:
         return json.dumps([self.created_ms, self.ttl_ms, *self.ids], separators=(",", ":")).encode()
 
     def now(self) -> float:
-        """Seconds since 1970, by which replicas go that share no other clock; never before the task was made."""
+        """Return the Unix time, the only clock that replicas share; never one before the task was made."""
         return max(time.time(), self.created_ms / 1000)
 
     def waiting(self) -> Waiting:
-        """Begin the wait again, of which nothing but its begin and its limit is kept."""
+        """Restart the wait, of which only the beginning and the limit are kept."""
         return Waiting(self.ids, self.created_ms / 1000, self.ttl_ms / 1000)
 
     def fields(self, poll_seconds: float) -> dict[str, Any]:
-        """Give what every answer about this task says (SEP-2663, `Task`)."""
+        """Return what every answer about this task says (SEP-2663, `Task`)."""
         return {
             "taskId": self.encode(),
             "createdAt": _iso(self.created_ms / 1000),
@@ -143,20 +144,20 @@ class HeadshotTasksExtension(Extension):
         ]
 
     async def intercept_tool_call(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> Any:
-        """Answer at once with what has ended, else with a task; whatever is wrong with the call the tool says."""
+        """Answer at once if all tasks have ended, else with an MCP task; the tool reports what is wrong with a call."""
         if params.name != self._tool or not self._is_declared(ctx):
             return await call_next(ctx)
-        arguments = without_those_of_hosts(params.arguments or {})
+        arguments = without_host_arguments(params.arguments or {})
         try:
             request = WaitForTasks.model_validate(arguments)
         except ValidationError:
             return await call_next(ctx)
         is_limited = arguments.get("timeout_seconds") is not None
-        seconds = request.timeout_seconds if is_limited else DEFAULT_SECONDS
+        seconds = request.timeout_seconds if is_limited else DEFAULT_TTL_SECONDS
         ref = TaskRef(list(dict.fromkeys(request.ids)), round(time.time() * 1000), round(seconds * 1000))
-        if len(ref.encode()) > LONGEST_ID:
+        if len(ref.encode()) > MAX_ID_LENGTH:
             return await call_next(ctx)
-        found = await self._look(ref, ctx)
+        found = await self._poll(ref, ctx)
         return found if isinstance(found, CallToolResult) else {"resultType": "task", **found}
 
     def _is_declared(self, ctx: Context) -> bool:
@@ -166,7 +167,7 @@ class HeadshotTasksExtension(Extension):
         return bool(capabilities and capabilities.extensions and self.identifier in capabilities.extensions)
 
     def _task(self, ctx: Context, params: TaskParams) -> TaskRef:
-        """Read the task a request is about; the header by which a proxy sends it on has to agree (SEP-2243)."""
+        """Read which task a request is about; the header that proxies route it by has to agree (SEP-2243)."""
         require_client_extension(ctx, self.identifier)
         named = decode_header_value(getattr(ctx.request, "headers", {}).get(MCP_NAME_HEADER))
         if named not in (None, params.task_id):
@@ -175,30 +176,30 @@ class HeadshotTasksExtension(Extension):
 
     async def _get(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
         ref = self._task(ctx, params)
-        found = await self._look(ref, ctx)
+        found = await self._poll(ref, ctx)
         if isinstance(found, CallToolResult):
             result = found.model_dump(mode="json", by_alias=True, exclude_none=True)
-            found = {"status": "completed", "result": result, **ref.fields(LEAST_PAUSE_SECONDS)}
+            found = {"status": "completed", "result": result, **ref.fields(MIN_PAUSE_SECONDS)}
         return {"resultType": "complete", **found}
 
-    async def _look(self, ref: TaskRef, ctx: Context) -> CallToolResult | dict[str, Any]:
-        """Look once: gives the result if waiting is over, else how far it is and when to look again."""
+    async def _poll(self, ref: TaskRef, ctx: Context) -> CallToolResult | dict[str, Any]:
+        """Poll once, and return the result if waiting is over, else the progress and when to poll again."""
         waiting = ref.waiting()
         try:
             headers, polling = getattr(ctx.request, "headers", None), ref.now() < waiting.deadline
             waiting.learn(await self._look_up(ref.ids, headers, polling=polling), ref.now())
             now = ref.now()
-            if not (look := waiting.next_look(now)):
+            if not (due := waiting.next_poll(now)):
                 return tasks_result(waiting.outcomes, waited=now - waiting.began)
         except LookupFailed as error:
             return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
-        poll_seconds = min(max(look.at - now, pause_at(now - waiting.began)), waiting.deadline - now)
+        poll_seconds = min(max(due.at - now, pause_at(now - waiting.began)), waiting.deadline - now)
         failure = next(iter(waiting.failures.values()), "")
         message = f"{waiting.done} of {waiting.total} done. {failure}".strip()
-        return {"status": "working", "statusMessage": message, **ref.fields(max(LEAST_PAUSE_SECONDS, poll_seconds))}
+        return {"status": "working", "statusMessage": message, **ref.fields(max(MIN_PAUSE_SECONDS, poll_seconds))}
 
     async def _acknowledge(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
-        """Take note. A generation cannot be cancelled, so `tasks/get` goes on telling how it really is."""
+        """Acknowledge the request. A generation cannot be cancelled, so `tasks/get` keeps reporting its real state."""
         self._task(ctx, params)
         return {"resultType": "complete"}
 

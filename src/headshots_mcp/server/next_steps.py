@@ -1,4 +1,4 @@
-"""How a lookup went in one line, and what a model should do next, both out of the outcome for each id."""
+"""Says in one line how a lookup went, and what a model should do next, from the outcome for each id."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _NOT_FOUND_PERHAPS = (
 def summary(outcomes: Mapping[str, Outcome]) -> str | None:
     """Count the tasks in each state, as in "12 of 50 succeeded, 3 failed, 35 not finished".
 
-    None for one task, and for no more than arrive whole everywhere if all of them succeeded.
+    None for one task, and for up to fifty that all succeeded: such an answer arrives whole everywhere.
     """
     all_succeeded = all(status_of(outcome) == "succeeded" for outcome in outcomes.values())
     if len(outcomes) == 1 or (all_succeeded and len(outcomes) <= FEW):
@@ -53,7 +53,7 @@ def summary(outcomes: Mapping[str, Outcome]) -> str | None:
 
 
 def status_of(outcome: Outcome) -> str:
-    """Give the status of a task; one that could not be looked up is `unavailable`."""
+    """Return the status of a task; one that could not be looked up is `unavailable`."""
     return "unavailable" if isinstance(outcome, LookupFailed) else outcome.status
 
 
@@ -64,9 +64,9 @@ def next_step(
 
     Args:
         outcomes: What is known of each id.
-        failures: Why the latest look at an id failed, for those known from an earlier one.
-        now: Seconds since 1970.
-        waited: For how many seconds somebody has waited for the tasks.
+        failures: Why the latest lookup of an id failed, for ids that are known from an earlier one.
+        now: The Unix time, in seconds.
+        waited: Seconds the caller has waited for the tasks.
     """
     tasks = {id_: task for id_, task in outcomes.items() if isinstance(task, HeadshotTask)}
     latest = {id_: failures[id_] for id_ in tasks if id_ in failures}
@@ -78,29 +78,29 @@ def next_step(
         _stuck([age for age in ages.values() if age > STUCK_SECONDS], several=several),
         *map(_ended, tasks.values()),
         _left_out(sum(task.links_left_out for task in tasks.values())),
-        *(f"Unavailable ({len(ids)}): {failure}" for failure, ids in by_failure(outcomes)),
+        *(f"Unavailable ({len(ids)}): {failure}" for failure, ids in shared_failures(outcomes)),
         *(
             f"The latest check{f' of {len(ids)}' if several else ''} failed: {failure}"
-            for failure, ids in by_failure(latest)
+            for failure, ids in shared_failures(latest)
         ),
     ]
     return " ".join(dict.fromkeys(filter(None, steps))) or None
 
 
-class Shared(NamedTuple):
-    """A failure and the ids for which it stood in the way."""
+class SharedFailure(NamedTuple):
+    """A failure, and the ids it applies to."""
 
     failure: LookupFailed
     ids: list[str]
 
 
-def by_failure(outcomes: Mapping[str, Outcome]) -> list[Shared]:
+def shared_failures(outcomes: Mapping[str, Outcome]) -> list[SharedFailure]:
     """Group ids by why they could not be looked up; failures that say the same are one, whatever their trace ids."""
-    groups: dict[tuple[str, int | None, str | None], Shared] = {}
+    groups: dict[tuple[str, int | None, str | None], SharedFailure] = {}
     for id_, outcome in outcomes.items():
         if isinstance(outcome, LookupFailed):
             key = (outcome.message, outcome.status, outcome.code)
-            groups.setdefault(key, Shared(outcome, [])).ids.append(id_)
+            groups.setdefault(key, SharedFailure(outcome, [])).ids.append(id_)
     return list(groups.values())
 
 

@@ -1,4 +1,4 @@
-"""The one place that knows the half-private seams of the MCP SDK."""
+"""The half-private seams of the MCP SDK that every transport needs (docs/design.md)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pydantic import ValidationError, create_model
 from headshots_mcp import NAME, __version__
 from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.lookup.pictures import picture_type
-from headshots_mcp.server.arguments import validation_message, without_those_of_hosts
+from headshots_mcp.server.arguments import validation_message, without_host_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 
 class HeadshotServer(MCPServer[Any]):
-    """A server whose answers are ours where the SDK's would be wrong."""
+    """An MCP server with answers of ours where the SDK's would be wrong."""
 
     async def get_prompt(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse, whatever is asked for; the SDK's own answer is a crash, with its traceback on stderr."""
+        """Refuse any prompt; the SDK would crash instead, with a traceback on stderr."""
         raise MCPError(code=INVALID_PARAMS, message="Unknown prompt: this server has none.")
 
     async def read_resource(self, uri: AnyUrl | str, context: AnyContext[Any, Any] | None = None) -> Any:
-        """Read a resource; a picture is of the type it begins as, while the SDK has one type for all of a template."""
+        """Read a resource; a picture's type is found from its bytes, because the SDK has one type per template."""
         contents = await super().read_resource(uri, context)
         return [_with_its_type(each) for each in contents] if isinstance(contents, list) else contents
 
@@ -48,17 +48,17 @@ class HeadshotServer(MCPServer[Any]):
 async def serve_streams(
     server: MCPServer[Any], incoming: ReadStream[SessionMessage | Exception], outgoing: WriteStream[SessionMessage]
 ) -> None:
-    """Serve one host over a pair of streams; the SDK's own way to do so opens stdin and stdout itself."""
+    """Serve one host over a pair of streams; the SDK's own function opens stdin and stdout itself."""
     lowlevel = server._lowlevel_server  # noqa: SLF001
     await lowlevel.run(incoming, outgoing, lowlevel.create_initialization_options())
 
 
 async def greet_hosts_with_apps(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Give hosts of MCP Apps two answers without which some of them never show a page.
+    """Give hosts with MCP Apps two answers without which some of them never show a page.
 
-    The SDK cuts `capabilities.extensions` out of the answer to `initialize`, for the schemas before 2026-07-28 do not
-    have it; MCP Apps is negotiated by it in every revision (SEP-1724). And `ping` has gone from 2026-07-28, so the SDK
-    answers -32601, over HTTP with status 404, and one host takes that for a server that is not there.
+    The SDK removes `capabilities.extensions` from the answer to `initialize`, because schemas before 2026-07-28 do not
+    have it, although MCP Apps is negotiated with it in every revision (SEP-1724). And 2026-07-28 has no `ping`, so the
+    SDK answers -32601, over HTTP with status 404, which one host takes for a missing server.
     """
     if ctx.method == "ping" and ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
         return {"resultType": "complete", "_meta": {SERVER_INFO_META_KEY: {"name": NAME, "version": __version__}}}
@@ -69,7 +69,7 @@ async def greet_hosts_with_apps(ctx: ServerRequestContext[Any, Any], call_next: 
 
 
 async def hide_prompts(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Say nothing of prompts, of which there are none; the SDK says that there may be some."""
+    """Do not advertise prompts: there are none, but the SDK always advertises them."""
     result = await call_next(ctx)
     if ctx.method in ("initialize", "server/discover") and isinstance(result, dict):
         result["capabilities"].pop("prompts", None)
@@ -82,18 +82,18 @@ def _with_its_type(contents: ReadResourceContents) -> ReadResourceContents:
 
 
 class _RequestArguments(ArgModelBase):
-    """Hands a request model to its tool as it is, instead of field by field."""
+    """Passes a request model to its tool as a whole, instead of field by field."""
 
     def model_dump_one_level(self) -> dict[str, Any]:
         return {"request": self}
 
 
 class RequestTool(Tool):
-    """A tool whose input schema is one request model, and whose errors read as we wrote them."""
+    """A tool whose input schema is one request model, and whose errors reach the model in our words."""
 
     @classmethod
     def of(cls, fn: Callable[..., Awaitable[CallToolResult]], **kwargs: Any) -> Self:
-        """Make a tool of `async def name(request: Model, ctx: Context)`; `from_function` would describe `request`."""
+        """Make a tool from `async def name(request: Model, ctx: Context)`, with the fields of `Model` as arguments."""
         model: Any = get_type_hints(fn)["request"]
         metadata = func_metadata(fn, skip_names=["request", "ctx"])
         metadata.arg_model = create_model(model.__name__, __base__=(model, _RequestArguments))
@@ -113,9 +113,9 @@ class RequestTool(Tool):
         context: AnyContext[Any, Any],
         convert_result: bool = False,  # noqa: FBT001, FBT002 -- the SDK's signature
     ) -> Any:
-        """Run the tool; what went wrong reaches the model as one line, without the SDK's prefix."""
+        """Run the tool; an error reaches the model as one line, without the SDK's prefix."""
         try:
-            return await super().run(without_those_of_hosts(arguments), context, convert_result)
+            return await super().run(without_host_arguments(arguments), context, convert_result)
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):

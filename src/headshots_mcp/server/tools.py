@@ -1,4 +1,4 @@
-"""The MCP server: its tools and its resource, and how they are described to a model."""
+"""The MCP server: its tools and its resources, and how they are described to a model."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ from headshots_mcp.server.turns import Turns
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mcp.server.mcpserver.tools import Tool
+
     from headshots_mcp.lookup.reader import Reader
     from headshots_mcp.lookup.tasks import Outcome
 
 TokenOf = Callable[[Mapping[str, str] | None], str | None]
-"""Finds the token of a call in the headers it came with (None on stdio); None where there is no token."""
+"""Finds a call's token in the headers it came with (None on stdio); returns None if there is no token."""
 
 INSTRUCTIONS = (
     "Looks up AI headshot (ID photo) tasks of Ace Data Cloud by task id: status and picture links. A generation "
@@ -64,7 +66,7 @@ WAIT = (
     "timeout_seconds with what is known by then; the suggested next step says whether to call it again."
 )
 
-# Without it Claude Code takes an answer of more than 50,000 characters out of the conversation; it allows no more.
+# Without it, Claude Code moves answers over 50,000 characters out of the conversation; this is the most it accepts.
 _MAX_RESULT = {"anthropic/maxResultSizeChars": 500_000}
 
 # They are the same for all callers, and change only with the version.
@@ -81,18 +83,24 @@ def create_server(
     save_dir: Path | None = None,
     ending: anyio.Event | None = None,
 ) -> MCPServer[Any]:
-    """Make the server; whoever runs it owns the client behind `reader` and closes it.
+    """Make the server; the caller owns the client behind `reader`, and closes it.
 
     Args:
         reader: Looks the tasks up; may be shared by several servers.
-        token_of: Says with whose token a call is made.
-        image_hosts: Origins pictures may come from, beside the vendor's own.
-        save_dir: The folder pictures are saved into; without one there is no tool that saves.
-        ending: Set it when the server ends; who waits for tasks is then told what is known of them.
+        token_of: Finds the token of a call.
+        image_hosts: Origins that pictures may come from, in addition to the vendor's own.
+        save_dir: The folder to save pictures into; without one, the tool that saves is not offered.
+        ending: Set when the server shuts down: calls that wait for tasks then return what is known.
     """
-    offer = HeadshotTools(reader, token_of, ending or anyio.Event())
+    tools = HeadshotTools(reader, token_of, ending or anyio.Event())
     pictures = Pictures(AllowedHosts(image_hosts))
-    saving = [_save_tool(offer, save_dir, pictures)] if save_dir else []
+    offered: list[Tool] = [
+        _tool(tools.get_headshot_task, "Look up a headshot task", ONE),
+        _tool(tools.get_headshot_tasks, "Look up headshot tasks", MANY),
+        _tool(tools.wait_for_headshot_tasks, "Wait for headshot tasks", WAIT),
+    ]
+    if save_dir:
+        offered.append(_save_tool(tools, save_dir, pictures))
     server = HeadshotServer(
         NAME,
         title="AI headshots",
@@ -105,44 +113,32 @@ def create_server(
         cache_hints=dict.fromkeys(_LISTS, CacheHint(ttl_ms=CACHE_MILLISECONDS, scope="public")),
         middleware=[greet_hosts_with_apps, hide_prompts, cache_page],
         extensions=[
-            HeadshotTasksExtension(offer.wait_for_headshot_tasks.__name__, offer.look_up),
+            HeadshotTasksExtension(tools.wait_for_headshot_tasks.__name__, tools.look_up),
             gallery(image_hosts),
         ],
-        tools=[
-            _tool(offer.get_headshot_task, "Look up a headshot task", ONE),
-            _tool(offer.get_headshot_tasks, "Look up headshot tasks", MANY),
-            _tool(offer.wait_for_headshot_tasks, "Wait for headshot tasks", WAIT),
-            *saving,
-        ],
+        tools=offered,
     )
-    server.resource(
-        "headshots://tasks/{id}",
-        name="headshot_task",
-        title="Record of a headshot task",
-        description="The whole record of one task as the API gives it: the request, the response, the trace id.",
-        mime_type="application/json",
-        icons=ICONS,
-    )(offer.record)
-    PictureResource(offer.look_up, pictures).add_to(server)
+    tools.add_record_to(server)
+    PictureResource(tools.look_up, pictures).add_to(server)
     return server
 
 
 def _tool(fn: Callable[..., Awaitable[CallToolResult]], title: str, description: str) -> RequestTool:
-    """Make a tool that only reads, and whose answers the gallery shows."""
+    """Make a read-only tool whose answers the gallery shows."""
     return RequestTool.of(
         fn, title=title, description=description, icons=ICONS, annotations=_READ_ONLY, meta=TOOL_META | _MAX_RESULT
     )
 
 
-def _save_tool(offer: HeadshotTools, folder: Path, pictures: Pictures) -> RequestTool:
-    from headshots_mcp.lookup.saving import Folder  # noqa: PLC0415 -- few have a folder, all wait for the start
+def _save_tool(tools: HeadshotTools, folder: Path, pictures: Pictures) -> RequestTool:
+    from headshots_mcp.lookup.saving import Folder  # noqa: PLC0415 -- few set a folder, but all wait for the start
     from headshots_mcp.server.saving import SaveTool  # noqa: PLC0415
 
-    return SaveTool(offer.look_up, Folder(folder, pictures)).as_tool()
+    return SaveTool(tools.look_up, Folder(folder, pictures)).as_tool()
 
 
 class HeadshotTools:
-    """What the server offers: the tools and the resource, each a method, for one reader and its callers."""
+    """The tools that look tasks up, and the resource that is a task's record, each as a method."""
 
     def __init__(self, reader: Reader, token_of: TokenOf, ending: anyio.Event) -> None:
         self._reader = reader
@@ -181,11 +177,22 @@ class HeadshotTools:
     ) -> dict[str, Outcome]:
         """Look tasks up with the token of a call."""
         outcomes = await self._reader.look_up(ids, self._token(headers), polling=polling)
-        await self._turns.take()  # a large answer takes its time to be made
+        await self._turns.take()  # making a large answer takes a while
         return outcomes
 
+    def add_record_to(self, server: MCPServer[Any]) -> None:
+        """Let a server offer each task's record as a resource."""
+        server.resource(
+            "headshots://tasks/{id}",
+            name="headshot_task",
+            title="Record of a headshot task",
+            description="The whole record of one task as the API gives it: the request, the response, the trace id.",
+            mime_type="application/json",
+            icons=ICONS,
+        )(self.record)
+
     async def record(self, id: str, ctx: Context) -> str:  # noqa: A002 -- the URI's own word
-        """Give one task's record as the API sends it."""
+        """Return one task's record, as JSON, as the API sends it."""
         try:
             body = await self._reader.raw(RetrieveTask(id=id), self._token(ctx.headers))
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Large pieces of work, one per turn of the event loop, so that other callers come in between."""
+"""Does large pieces of work one per turn of the event loop, so that other callers are served in between."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ class Turns:
         self._lock = anyio.Lock()
 
     async def take(self) -> None:
-        """Wait for a turn; it lasts until the caller waits for something again."""
+        """Wait for a turn, which lasts until the caller next waits for something."""
         async with self._lock:
             await checkpoint()
