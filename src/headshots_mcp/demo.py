@@ -1,4 +1,4 @@
-"""`headshots-mcp demo`: the main job from end to end, without an account and in under half a minute."""
+"""`headshots-mcp demo`: the main job from end to end, without an account and in a few seconds."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ STUCK = "sandbox-stuck"
 LIMITED = "sandbox-limited"
 
 # Seconds after its first lookup at which the living task goes on.
-PROCESSING_AFTER, SUCCEEDED_AFTER = 3.0, 9.0
+PROCESSING_AFTER, SUCCEEDED_AFTER = 2.0, 4.5
 # Seconds for which the stuck task has been running when the sandbox starts, and for which the limited one is limited.
 STUCK_SINCE, LIMITED_FOR = 3600.0, 60
 
