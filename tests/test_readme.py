@@ -79,6 +79,16 @@ def test_the_readme_is_short_and_names_ids_that_the_sandbox_knows(path: str) -> 
         assert f"`{task_id}`" in readme
 
 
+@pytest.mark.parametrize("path", READMES)
+def test_the_readme_begins_with_two_lines_to_try_it_for_either_shell(path: str) -> None:
+    first_screen = read(path).partition("<picture>")[0]
+    blocks = re.findall(r"^```(\w+)\n(.*?)\n```$", first_screen, re.MULTILINE | re.DOTALL)
+    told = [(shell, re.findall(r"uv (run .*)$", lines, re.MULTILINE)) for shell, lines in blocks]
+
+    commands = ["run --no-dev headshots-mcp demo", "run pytest"]
+    assert told == [("sh", commands), ("powershell", commands)]
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_every_link_within_the_repository_leads_somewhere(path: str) -> None:
     for target in links(read(path)):

@@ -57,7 +57,7 @@ def run_demo(folder: Path | None = None, *, show: bool = False) -> int:
     for surprise in demo.surprises:
         print(f"Unexpected: {surprise}")
     if not demo.surprises:
-        print(_SHOWN if folder else f"To look at sample pictures: {NAME} demo --open\n{_SHOWN}")
+        print(_SHOWN if folder else f"To see sample pictures, add --open to this command.\n{_SHOWN}")
     return 1 if demo.surprises else 0
 
 
