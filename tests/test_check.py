@@ -248,7 +248,7 @@ async def test_no_more_than_the_end_of_a_long_token_is_shown(
         ("/a/file.pem", "", "SSL_CERT_FILE, /a/file.pem"),
         ("", "/a/directory", "SSL_CERT_DIR, /a/directory"),
         ("/a/file.pem", "/a/directory", "SSL_CERT_FILE, /a/file.pem"),
-        ("", "", "of the system"),
+        ("", "", "the system's"),
     ],
 )
 async def test_it_says_whose_certificates_are_trusted(file: str, directory: str, told: str) -> None:

@@ -73,7 +73,7 @@ def test_help_of_the_check_shows_the_exit_codes_and_every_outcome_to_try(capsys:
 
     said = capsys.readouterr().out
     assert left.value.code == 0
-    assert "\nexit code:\n  0  everything works\n  1  something does not\n  2  a setting is invalid" in said
+    assert "\nexit code:\n  0  everything works\n  1  something does not work\n  2  a setting is invalid" in said
     for outcome, words in OUTCOMES.items():
         assert f"\n  {outcome:18}{words}\n" in said
 

@@ -296,7 +296,7 @@ def _trust_store(settings: Settings, environment: Mapping[str, str]) -> str | No
     file, directory = trusted_certificates(environment)
     if file:
         return f"SSL_CERT_FILE, {file}"
-    return f"SSL_CERT_DIR, {directory}" if directory else "of the system"
+    return f"SSL_CERT_DIR, {directory}" if directory else "the system's"
 
 
 def _mark(verdict: Verdict, *, colour: bool) -> str:

@@ -47,7 +47,7 @@ environment:
 
 data flow:
   Task ids and the token are sent to the API and nowhere else; its answers go to the app that asked. Over HTTP, each
-  caller's "Authorization: Bearer" is forwarded to the API with that call only. The token of the environment is used for
+  caller's "Authorization: Bearer" is forwarded to the API with that call only. The token in the environment is used for
   callers without one only with --share-token.
 
 examples:
@@ -57,14 +57,14 @@ examples:
 """
 
 GET = """\
-Looks tasks up and prints a line for each, with the links of its pictures, or where they were saved.
+Looks up tasks and prints a line for each, with its picture links or where the pictures were saved.
 """
 
 GET_EPILOG = """\
 exit code:
   0  all tasks succeeded, and their pictures are saved if that was asked for
-  1  one failed, is unfinished or unknown, or a picture could not be saved
-  2  a setting or an argument cannot work
+  1  a task failed, is unfinished or unknown, or a picture could not be saved
+  2  a setting or an argument is invalid
 
 example:
   headshots-mcp get 16f96e95-d95c-46ef-b183-139b9bd1aebd --wait --save ~/Pictures
@@ -78,7 +78,7 @@ not. Takes no longer than HEADSHOTS_TIMEOUT, and shows at most the last four cha
 CHECK_EPILOG = """\
 exit code:
   0  everything works
-  1  something does not
+  1  something does not work
   2  a setting is invalid; no request was sent
 
 keys of the JSON object:
@@ -88,7 +88,7 @@ keys of the JSON object:
   base_url                     null if the one that is set is invalid
   base_url_is_default          true or false
   token_set, token_ends_in     true or false; its last four characters, null if it is short
-  proxy                        host:port the API was reached through, or null
+  proxy                        host:port of the proxy in between, or null
   trust_store                  whose certificates are trusted, null without TLS
   address, certificate, token  each "good", "bad", "unknown", "not set" or "not used"
   seconds                      how long the test request took, null if none was sent
@@ -320,12 +320,12 @@ def _add_commands(parser: OneLineParser) -> None:
     demo = commands.add_parser("demo", help="run a self-contained demo", allow_abbrev=False)
     demo.set_defaults(run=_demo)
     demo.add_argument(
-        "--save", type=Path, metavar="FOLDER", help="leave the pictures there, with a page to look at them"
+        "--save", type=Path, metavar="FOLDER", help="save the pictures there, with a page that shows them"
     )
     demo.add_argument("--open", action="store_true", help="show the pictures in your browser at the end")
     get = commands.add_parser(
         "get",
-        help="look tasks up, wait for them and save their pictures",
+        help="look up tasks, wait for them and save their pictures",
         description=GET,
         epilog=GET_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -338,11 +338,11 @@ def _add_commands(parser: OneLineParser) -> None:
         nargs="?",
         const="",
         metavar="SECONDS",
-        help="wait until all tasks are done, for so many seconds at most (default: 600)",
+        help="wait until all tasks are done, at most this many seconds (default: 600)",
     )
     get.add_argument("--save", type=Path, metavar="FOLDER", help="save the pictures there; nothing is overwritten")
     get.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
-    get.add_argument("--sandbox", action="store_true", dest="sandbox_of_get", help="ask sample tasks on this machine")
+    get.add_argument("--sandbox", action="store_true", dest="sandbox_of_get", help="use sample tasks on this machine")
     check = commands.add_parser(
         "check",
         help="diagnose configuration problems",

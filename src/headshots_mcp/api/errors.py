@@ -309,7 +309,7 @@ class CertificateRefused(LookupFailed):
 class ClientNotUsable(LookupFailed):
     """An environment variable that requests depend on is invalid, so nothing was sent."""
 
-    message = "The proxy or certificate settings of this server's environment cannot work."
+    message = "The proxy or certificate settings in this server's environment are invalid."
     message_about_proxy: ClassVar[str] = (
         "{} is not the URL of a proxy: it needs http://, https:// or socks5:// and a host. Correct it in this "
         "server's environment, then restart the server."

@@ -28,8 +28,8 @@ OUTCOMES = {
     "certificate": "the certificate is not trusted, as behind a proxy that inspects traffic",
     "expired": "the certificate has expired",
     "web-page": "a web page answers",
-    "web-page-404": "a web page answers that there is no such page",
-    "redirect": "the answer is a redirect",
+    "web-page-404": "a web page answers, with 'page not found'",
+    "redirect": "the API answers with a redirect",
     "no-such-api": "the gateway has no such API",
     "no-token": "no token is set",
     "platform-token": "the token manages the account and cannot call an API",
@@ -39,11 +39,11 @@ OUTCOMES = {
     "denied": "the token is not allowed to use the API",
     "disabled": "the token or its application is disabled",
     "used-up": "the quota or balance is used up",
-    "content-refused": "content moderation refuses",
+    "content-refused": "content moderation refuses the request",
     "rate-limited": "too many requests",
     "bad-request": "the request is refused",
-    "server-fault": "the API fails",
-    "gateway-fault": "a gateway in front of the API fails",
+    "server-fault": "the API has an internal error",
+    "gateway-fault": "a gateway in front of the API has an error",
 }
 
 # HTTP status, and the code by which the API says it.
