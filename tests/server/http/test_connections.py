@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import httpx2
 import pytest
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -37,6 +38,24 @@ connections.HEAD_SECONDS = bodies.BODY_SECONDS = exchange.SEND_SECONDS = 0.3
 uvicorn.run("headshots_mcp.server.http:create_app", factory=True, port=0, timeout_keep_alive=1)
 """
 RUNNING = r"running on (http://\S+?:\d+)"
+# Ours beside another application in one process, which has websockets.
+MOUNTED = """\
+import asyncio
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from headshots_mcp.server.http import connections, create_app
+
+connections.HEAD_SECONDS = 0.1
+
+class Websocket(asyncio.Protocol):
+    def __init__(self, **_): pass
+    def connection_made(self, transport): self.transport = transport
+    def data_received(self, data): self.transport.write(b"websocket")
+
+app = Starlette(routes=[Mount("/headshots", create_app())])
+uvicorn.run(app, port=0, ws=Websocket, timeout_keep_alive=1)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +102,18 @@ def test_a_stream_stays_open(impatient: Server) -> None:
         stream.settimeout(0.1)
         with pytest.raises(TimeoutError):
             stream.recv(1)
+
+
+def test_a_websocket_of_another_application_in_the_process_stays_open() -> None:
+    with serving(command=[sys.executable, "-c", MOUNTED], listening=RUNNING) as server:
+        assert httpx2.get(f"{server.origin}/headshots/health").is_success
+        with opened(server) as websocket, opened(server) as other:
+            upgrade = "GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+            websocket.sendall(upgrade.encode())
+            assert websocket.recv(9) == b"websocket"
+            assert other.recv(1) == b""
+            websocket.sendall(b"still there?")
+            assert websocket.recv(9) == b"websocket"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

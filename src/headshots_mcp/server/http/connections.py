@@ -100,6 +100,8 @@ def _guarded(protocol: Any, most: int) -> Any:
 
         def _look_after(self) -> None:
             """Close a connection if a request's head does not arrive, or if what was sent is not read."""
+            if self.transport.get_protocol() is not self:
+                return  # it has become a websocket of the application that ours is mounted in
             # uvicorn itself times connections that wait for the first byte of a further request.
             waiting = self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete)
             if self.transport.is_closing() or (waiting and self._was_waiting):
