@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import socket
 import sys
@@ -55,6 +56,19 @@ class Websocket(asyncio.Protocol):
 
 app = Starlette(routes=[Mount("/headshots", create_app())])
 uvicorn.run(app, port=0, ws=Websocket, timeout_keep_alive=1)
+"""
+# Tells how many bytes uvicorn parses in one go.
+MEASURED = """\
+import sys
+import uvicorn
+from uvicorn.protocols.http import h11_impl
+
+class H11Protocol(h11_impl.H11Protocol):
+    def data_received(self, data):
+        print("parses", len(data), file=sys.stderr, flush=True)
+        super().data_received(data)
+
+uvicorn.run("headshots_mcp.server.http:create_app", factory=True, port=0, http=H11Protocol)
 """
 
 
@@ -114,6 +128,19 @@ def test_a_websocket_of_another_application_in_the_process_stays_open() -> None:
             assert other.recv(1) == b""
             websocket.sendall(b"still there?")
             assert websocket.recv(9) == b"websocket"
+
+
+def test_no_more_is_parsed_in_one_go_than_others_can_wait_for() -> None:
+    """A quarter of a megabyte may be 40,000 chunks of a byte each."""
+    with serving(command=[sys.executable, "-c", MEASURED], listening=RUNNING) as server, opened(server) as connection:
+        dust = b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
+        call = post(server.port, None, authorization="Bearer t", transfer_encoding="chunked", content_length="")
+        connection.sendall(call.replace(b"content-length: \r\n", b"").removesuffix(b"null") + dust)
+        assert connection.recv(12) == b"HTTP/1.1 400"
+        sizes = [int(size) for size in re.findall(r"parses (\d+)", "".join(server.errors))]
+
+    assert sum(sizes) > len(dust)
+    assert max(sizes) <= 32 * 1024
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -23,6 +23,8 @@ MAX_OPEN_FILES = 65_536
 # New objects after which Python looks for garbage. At its own 700, with hundreds of calls in progress, half of the time
 # goes into looking at what they still need.
 GARBAGE = 50_000
+# Read from a connection at once. asyncio takes 256 KiB, which may be 40,000 chunks of one byte, parsed in one go.
+READ_BYTES = 32 * 1024
 # Files reserved for connections to the API.
 RESERVED_FILES = 256
 _UVICORNS_KEEPALIVE_SECONDS = 5
@@ -88,6 +90,8 @@ def _guarded(protocol: Any, most: int) -> Any:
 
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
+            if hasattr(transport, "max_size"):  # not those of uvloop
+                transport.max_size = READ_BYTES
             if len(self.connections) > most:
                 transport.abort()
             else:
