@@ -70,6 +70,14 @@ class H11Protocol(h11_impl.H11Protocol):
 
 uvicorn.run("headshots_mcp.server.http:create_app", factory=True, port=0, http=H11Protocol)
 """
+# Room for two streams only.
+CROWDED = """\
+import uvicorn
+from headshots_mcp.server.http import admission
+
+admission.STREAMS = 2
+uvicorn.run("headshots_mcp.server.http:create_app", factory=True, port=0)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +149,15 @@ def test_no_more_is_parsed_in_one_go_than_others_can_wait_for() -> None:
 
     assert sum(sizes) > len(dust)
     assert max(sizes) <= 32 * 1024
+
+
+def test_probes_are_answered_though_there_is_no_room_for_a_stream() -> None:
+    with serving(command=[sys.executable, "-c", CROWDED], listening=RUNNING) as server, ExitStack() as stack:
+        streams = [stack.enter_context(httpx2.stream("GET", f"{server.origin}/sse")) for _ in range(3)]
+        statuses = [stream.status_code for stream in streams]
+        probe = httpx2.get(f"{server.origin}/health")
+
+    assert (statuses, probe.status_code) == ([200, 200, 503], 200)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

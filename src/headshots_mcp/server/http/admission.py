@@ -13,6 +13,7 @@ from anyio.lowlevel import checkpoint
 from mcp_types import CallToolResult, TextContent
 
 from headshots_mcp.server.http.bodies import Bodies
+from headshots_mcp.server.http.door import route_of
 from headshots_mcp.server.http.exchange import Exchange
 from headshots_mcp.server.http.refusals import BUSY, CallerGone, Refused, busy, shutting_down
 from headshots_mcp.server.scope import UNTIL_ANSWERED, caller_of, is_of_sse
@@ -61,11 +62,19 @@ class Admission:
         try:
             if self._shutdown.begun:
                 raise shutting_down()
-            await (self._call if scope["method"] == "POST" else self._stream)(scope, receive, send)
+            await self._let_in(scope, receive, send)
         except CallerGone:
             pass
         except Refused as refused:
             await refused.response(scope, receive, send)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            await self._call(scope, receive, send)
+        elif route_of(scope) == "/sse":
+            await self._stream(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await self._bodies.read(scope, receive)
