@@ -14,7 +14,7 @@ UNTIL_ANSWERED = "headshots_mcp.until_answered"
 
 def caller_of(scope: Scope) -> bytes:
     """Identify a caller by a digest of its token, which is not kept, or by its address if it sent none."""
-    token = dict(scope["headers"]).get(b"authorization")
+    token = next((value for name, value in scope["headers"] if name == b"authorization"), None)
     return sha256(token).digest() if token else str(scope.get("client")).encode()
 
 

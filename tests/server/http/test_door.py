@@ -164,11 +164,11 @@ def test_a_client_that_accepts_neither_type_is_told(server: Server, version: str
     assert (answer.status_code, "text/event-stream" in answer.text) == (406, True)
 
 
-def open_stream(server: Server, **headers: str) -> tuple[socket.socket, str]:
+def open_stream(server: Server, token: str | None) -> tuple[socket.socket, str]:
     """Open an SSE session, and give its stream and the path of its messages."""
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    connection.sendall(f"GET /sse HTTP/1.1\r\nhost: 127.0.0.1\r\n{lines}\r\n".encode())
+    line = f"authorization: Bearer {token}\r\n" if token else ""
+    connection.sendall(f"GET /sse HTTP/1.1\r\nhost: 127.0.0.1\r\n{line}\r\n".encode())
     received = b""
     while not (found := re.search(rb"data: (\S+)\r\n", received)):
         received += connection.recv(4096)
@@ -178,17 +178,43 @@ def open_stream(server: Server, **headers: str) -> tuple[socket.socket, str]:
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
-@pytest.mark.parametrize("token", ["Bearer sandbox-stranger", None])
-def test_a_session_takes_messages_only_with_the_token_that_opened_it(server: Server, token: str | None) -> None:
-    stream, path = open_stream(server, authorization="Bearer sandbox-owner")
+def sends(server: Server, path: str, token: str | None) -> int:
+    """Send a message to an SSE session; gives the status."""
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    return httpx2.post(server.origin + path, json=PING, headers=headers).status_code
+
+
+OWNER, STRANGER = "sandbox-owner", "sandbox-stranger"
+
+
+@pytest.mark.parametrize("stranger", [STRANGER, None])
+@pytest.mark.parametrize("form", ["{}", "{{{}}}", "urn:uuid:{}"])
+def test_a_session_takes_messages_only_with_the_token_that_opened_it(
+    server: Server, stranger: str | None, form: str
+) -> None:
+    """However its id is written."""
+    stream, path = open_stream(server, OWNER)
+    path, session_id = path.split("=")
+    path = f"{path}={form.format(session_id)}"
     with stream:
-        strange = {"authorization": token} if token else {}
-        found = [
-            httpx2.post(server.origin + path, json=PING, headers=headers).status_code
-            for headers in (strange, {"authorization": "Bearer sandbox-owner"})
-        ]
+        found = [sends(server, path, token) for token in (stranger, OWNER)]
 
     assert found == [404, 202]
+
+
+def test_a_session_opened_without_a_token_belongs_to_that_of_its_first_message(server: Server) -> None:
+    """Older clients, and EventSource of browsers, send their headers with messages only."""
+    stream, path = open_stream(server, None)
+    with stream:
+        found = [sends(server, path, token) for token in (OWNER, STRANGER, None, OWNER)]
+
+    assert found == [202, 404, 404, 202]
+
+
+def test_a_session_without_any_token_takes_messages_without_one(server: Server) -> None:
+    stream, path = open_stream(server, None)
+    with stream:
+        assert sends(server, path, None) == 202
 
 
 def test_a_refused_upgrade_to_a_websocket_is_not_worth_a_line() -> None:

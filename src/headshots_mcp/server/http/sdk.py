@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import re
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
-from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from sse_starlette.sse import AppStatus
+from starlette.datastructures import QueryParams
 
 from headshots_mcp.server.http.door import accepted_types
 from headshots_mcp.server.http.refusals import refusal
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # door.py checks hosts and origins more strictly.
 _NO_CHECKS = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+# In the first event of a session, by which its client learns where to send messages.
+_SESSION_ID = re.compile(rb"\?session_id=([0-9a-f]{32})")
 
 
 def keep_streams_at_signals() -> None:
@@ -76,20 +79,61 @@ for _message in (SessionMessage, JSONRPCRequest, JSONRPCNotification, JSONRPCRes
 
 
 class SseApp:
-    """The older SSE transport; each session belongs to the token that opened it.
+    """The older SSE transport; each session belongs to one token.
 
-    The SDK binds sessions to users it knows from OAuth. Here, a user is the digest of a token.
+    That is the token that opened it. If the client opened it without one, because it sends headers with messages only
+    (as older clients and a browser's EventSource do), it is the token of the first message that has one. The SDK binds
+    sessions only to users it knows from OAuth.
     """
 
     def __init__(self, server: MCPServer[Any]) -> None:
         self._app = server.sse_app(transport_security=_NO_CHECKS)
+        self._owners: dict[str, bytes | None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open a session, or take a message for one."""
-        if any(name == b"authorization" for name, _ in scope["headers"]):
-            owner = AccessToken(token="", client_id=caller_of(scope).hex(), scopes=[])
-            scope = {**scope, "user": AuthenticatedUser(owner)}
-        await self._app(scope, receive, send)
+        if scope.get("method") != "POST":
+            await self._open(scope, receive, send)
+        elif self._may_send(scope):
+            await self._app(scope, receive, send)
+        else:
+            await refusal(404, "This session does not exist, or belongs to another token.")(scope, receive, send)
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        opened: list[str] = []
+
+        async def send_and_note(message: Message) -> None:
+            if not opened and (told := _SESSION_ID.search(message.get("body", b""))):
+                opened.append(told[1].decode())
+                self._owners[opened[0]] = _owner(scope)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            for session_id in opened:
+                del self._owners[session_id]
+
+    def _may_send(self, scope: Scope) -> bool:
+        """Tell whether a message may go to its session; one whose id nobody was told is for the SDK to refuse."""
+        session_id, owner = _session_id(scope), _owner(scope)
+        if session_id not in self._owners:
+            return True
+        if self._owners[session_id] is None:
+            self._owners[session_id] = owner
+        return self._owners[session_id] == owner
+
+
+def _owner(scope: Scope) -> bytes | None:
+    has_token = any(name == b"authorization" for name, _ in scope["headers"])
+    return caller_of(scope) if has_token else None
+
+
+def _session_id(scope: Scope) -> str | None:
+    """Read a session's id as the SDK does, which takes it in several forms."""
+    with suppress(ValueError):
+        return UUID(hex=QueryParams(scope["query_string"]).get("session_id", "")).hex
+    return None
 
 
 class SingleResponse:

@@ -34,7 +34,7 @@ def token_of(headers: Mapping[str, str] | None) -> str:
 
 
 class SharedToken:
-    """Adds the operator's token to requests that carry none, where the operator asked for that."""
+    """Adds the operator's token to calls that carry none, where the operator asked for that."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -42,6 +42,6 @@ class SharedToken:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with a token."""
-        if scope["type"] == "http" and not any(name == b"authorization" for name, _ in scope["headers"]):
+        if scope.get("method") == "POST" and not any(name == b"authorization" for name, _ in scope["headers"]):
             scope = {**scope, "headers": [*scope["headers"], self._header]}
         await self._app(scope, receive, send)
