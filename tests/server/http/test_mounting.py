@@ -49,6 +49,7 @@ WAYS = {
     "our flag": ([*OURS, "--root-path", PREFIX], PREFIX, {}),
     "our flag, prefix left in the path": ([*OURS, "--root-path", PREFIX], "", {}),
     "uvicorn's flag": ([*FACTORY, "--root-path", PREFIX], PREFIX, {}),
+    "uvicorn's flag, with a slash at its end": ([*FACTORY, "--root-path", f"{PREFIX}/"], PREFIX, {}),
     "a header of the proxy": (FACTORY, PREFIX, {"x-forwarded-prefix": PREFIX}),
     "mounted": (["-c", MOUNTED, ""], "", {}),
     "mounted, below what a proxy strips": (["-c", MOUNTED, "/outer"], "/outer", {}),
@@ -104,6 +105,10 @@ async def test_a_host_calls_a_tool(base: str, path: str) -> None:
         result = await client.call_tool("get_headshot_task", {"id": SUCCEEDED})
 
     assert text_of(result).startswith(f"{SUCCEEDED} succeeded")
+
+
+def test_the_prefix_is_not_taken_off_any_number_of_times(base: str) -> None:
+    assert httpx2.get(f"{base}{PREFIX}{PREFIX}/health").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/", "/"])

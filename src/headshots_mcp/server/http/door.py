@@ -38,13 +38,15 @@ class PathMiddleware:
         """Pass a request on, with its path and root path adapted."""
         if scope["type"] == "http":
             path, root = scope["path"], scope.get("root_path", "").rstrip("/")
-            while root and path.startswith(f"{root}/"):
-                path = path.removeprefix(root)
+            # Twice where a proxy leaves it in the path and the server, which thinks that it does not, adds it.
+            for _ in range(2):
+                if path.startswith(f"{root}/"):
+                    path = "/" + path.removeprefix(root).lstrip("/")
             forwarded = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
             if not root and _PREFIX.fullmatch(forwarded):
                 root = forwarded
-            path = path.rstrip("/")
-            path = {"": "/", "/messages": "/messages/"}.get(path, path)
+            path = path.rstrip("/") or "/"
+            path = "/messages/" if path == "/messages" else path
             scope = {**scope, "root_path": root, "path": root + path}
         await self._app(scope, receive, send)
 
