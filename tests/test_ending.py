@@ -90,24 +90,43 @@ def test_it_ends_as_any_program_and_what_else_is_printed_stays_out_of_stdout(std
     assert ended.stderr == "stray\n"
 
 
-@signals
-def test_sigterm_ends_it_at_once_and_calls_under_way_get_an_error() -> None:
-    waiting = {"name": "wait_for_headshot_tasks", "arguments": {"ids": [LIVING]}}
-    with running("--sandbox") as process:
+def told_to_end(call: Mapping[str, object], *flags: str, **settings: str) -> dict[str, Any]:
+    """Send a call, and SIGTERM once it is in progress; gives the answer."""
+    with running(*flags, **settings) as process:
         ask(process, INITIALIZE)
         assert process.stdin is not None
-        process.stdin.write(lines({"method": "tools/call", "params": waiting}, {"method": "ping"}))
+        process.stdin.write(lines(call, {"method": "ping"}))
         process.stdin.flush()
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["id"] == 1
         begun = time.monotonic()
         process.terminate()
-        rest, errors = process.communicate(timeout=10)
+        answer: dict[str, Any] = json.loads(process.stdout.readline())
+        assert process.wait(timeout=10) == 0
+        assert time.monotonic() - begun < 2.5
+        assert process.stdout.read() == ""
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    return answer
 
-    answer = json.loads(rest)
-    assert (answer["id"], answer["error"]["code"]) == (0, -32000)
-    assert (process.returncode, errors) == (0, "")
-    assert time.monotonic() - begun < 2.5
+
+@signals
+def test_at_sigterm_a_call_that_waits_tells_what_is_known() -> None:
+    waiting = {"name": "wait_for_headshot_tasks", "arguments": {"ids": [LIVING]}}
+    answer = told_to_end({"method": "tools/call", "params": waiting}, "--sandbox")
+
+    (task,) = answer["result"]["structuredContent"]["tasks"]
+    assert (answer["id"], task["id"], task["status"]) == (0, LIVING, "pending")
+
+
+@signals
+def test_at_sigterm_a_lookup_has_a_moment_to_be_answered(silent_port: int) -> None:
+    settings = {"ACEDATACLOUD_API_BASE_URL": f"http://127.0.0.1:{silent_port}", "ACEDATACLOUD_API_TOKEN": TOKEN}
+    in_time = told_to_end(look_up("t"), HEADSHOTS_TIMEOUT="1", **settings)
+    too_late = told_to_end(look_up("t"), **settings)
+
+    assert "did not answer in time" in in_time["result"]["content"][0]["text"]
+    assert too_late["error"]["code"] == -32000
 
 
 @signals

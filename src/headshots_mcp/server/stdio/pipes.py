@@ -39,26 +39,33 @@ async def open_pipes(
     written.
 
     Args:
-        ending: Set when the input ends.
+        ending: Set when the input ends. Setting it ends the input.
         finish_seconds: How long requests in progress may take from then on.
     """
     to_server, incoming = anyio.create_memory_object_stream[Incoming]()
     outgoing, to_host = anyio.create_memory_object_stream[SessionMessage]()
     unanswered = Unanswered()
+    reading_scope = anyio.CancelScope()
 
     async def read() -> None:
         # The receiver of the messages may stop before the input ends.
         with suppress(anyio.BrokenResourceError):
             async with to_server, outgoing.clone() as to_host_too:
-                await _read(to_server, to_host_too, unanswered)
+                with reading_scope:
+                    await _read(to_server, to_host_too, unanswered)
                 ending.set()
                 with anyio.move_on_after(finish_seconds):
                     await unanswered.wait_until_none()
+
+    async def end_input() -> None:
+        await ending.wait()
+        reading_scope.cancel()
 
     async with anyio.create_task_group() as writing:
         writing.start_soon(_write, to_host, unanswered, writing.cancel_scope)
         async with anyio.create_task_group() as reading:
             reading.start_soon(read)
+            reading.start_soon(end_input)
             yield incoming, outgoing
             reading.cancel_scope.cancel()
 

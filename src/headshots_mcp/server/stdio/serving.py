@@ -18,7 +18,7 @@ from headshots_mcp.settings import SettingsRefused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from anyio import CancelScope
+    import anyio
 
     from headshots_mcp.api.client import HeadshotsClient
     from headshots_mcp.server.tools import TokenOf
@@ -35,6 +35,8 @@ Press Ctrl-C to stop."""
 WARM_UP_AFTER_SECONDS = 0.3
 # How much longer an answer may take than its lookup.
 FINISH_SECONDS = 1.0
+# What calls in progress get after SIGTERM. Hosts kill a server two seconds later.
+GRACE_SECONDS = 1.5
 
 
 def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
@@ -81,7 +83,7 @@ def serve_stdio(settings: Settings, refused: Mapping[str, str]) -> None:
         pipes = open_pipes(ending, settings.timeout + FINISH_SECONDS)
         async with client, pipes as (incoming, outgoing), anyio.create_task_group() as group:
             group.start_soon(_warm_up, client)
-            group.start_soon(_stop_at_sigterm, group.cancel_scope)
+            group.start_soon(_stop_at_sigterm, ending, group.cancel_scope)
             try:
                 await serve_streams(server, incoming, outgoing)
             finally:
@@ -109,12 +111,14 @@ async def _warm_up(client: HeadshotsClient) -> None:
     await client.warm_up()
 
 
-async def _stop_at_sigterm(serving: CancelScope) -> None:
-    """Stop serving when told to end, so that calls under way get an error and exporters send what they have."""
+async def _stop_at_sigterm(ending: anyio.Event, serving: anyio.CancelScope) -> None:
+    """End when told to: calls in progress get a moment to be answered, then an error; nothing new begins."""
     import anyio  # noqa: PLC0415
 
     # Windows has no such signal.
     with suppress(NotImplementedError), anyio.open_signal_receiver(signal.SIGTERM) as received:
         async for _ in received:
             end_soon(0)
+            ending.set()
+            await anyio.sleep(GRACE_SECONDS)
             serving.cancel()
