@@ -282,5 +282,5 @@ def _result(answer: httpx2.Response) -> Any:
 async def test_over_the_older_sse_transport_pictures_are_refused_in_words(served: Served) -> None:
     with serving("--transport", "http", ACEDATACLOUD_API_BASE_URL=served.base_url) as server:
         async with connect(server, "sse", TOKEN) as client:
-            with pytest.raises(MCPError, match="Connect over Streamable HTTP"):
+            with pytest.raises(MCPError, match="connect to this server at /mcp"):
                 await read(client, GALLERY, "1")

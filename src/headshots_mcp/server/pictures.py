@@ -32,7 +32,9 @@ MAX_RESOURCE_BYTES = 10 * 1024 * 1024
 # Over HTTP, of all callers together: each is in memory several times over until it is sent.
 PICTURES_AT_ONCE = 6
 ROOM_SECONDS = 20.0
-NOT_OVER_SSE = "Pictures are not served over SSE. Connect over Streamable HTTP, at /mcp."
+NOT_OVER_SSE = (
+    "This connection (SSE) can't carry pictures. Open the picture's link instead, or connect to this server at /mcp."
+)
 
 
 class PictureResource:
