@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 import httpx2
 import pytest
+from anyio.lowlevel import checkpoint
 from mcp import MCPError
 
 from headshots_mcp.sandbox.app import UNKNOWN
@@ -104,6 +105,25 @@ async def test_a_call_that_waits_tells_what_is_known(served: Served, transport: 
         assert await anyio.to_thread.run_sync(server.process.wait, 5) == -signal.SIGTERM
 
     assert f"\n{UNKNOWN} processing" in text_of(answers[0])
+
+
+@pytest.mark.usefixtures("process_as_before")
+@pytest.mark.parametrize(("method", "path"), [("GET", "/health"), ("GET", "/sse"), ("POST", "/mcp")])
+async def test_a_probe_that_still_gets_through_is_told_to_send_nobody_here(method: str, path: str) -> None:
+    """By the application itself, for a server may go on accepting connections for a moment."""
+    received: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: received.append(number))
+    app = application(Settings())
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost")
+    async with app.router.lifespan_context(app), client as http:
+        before = await http.get("/health")
+        signal.raise_signal(signal.SIGTERM)
+        await checkpoint()
+        after = await http.request(method, path, headers={"content-type": "application/json"})
+
+    assert (before.status_code, received) == (200, [signal.SIGTERM])
+    assert (after.status_code, after.headers["retry-after"]) == (503, "1")
+    assert "shutting down" in after.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

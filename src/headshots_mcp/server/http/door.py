@@ -53,7 +53,7 @@ class PathMiddleware:
 
 def route_of(scope: Scope) -> str:
     """Return the path without its prefix."""
-    return str(scope["path"]).removeprefix(scope["root_path"])
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
 
 
 class HostOriginMiddleware:
