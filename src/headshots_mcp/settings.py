@@ -120,7 +120,7 @@ def allowed_origin(given: str) -> str:
         SettingsRefused: If it is not an origin.
     """
     origin = given.strip().lower()
-    if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+|null", origin):
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+|file://|null", origin):
         raise SettingsRefused("must be an origin such as https://app.example.com, without a path, or null.")
     return origin
 

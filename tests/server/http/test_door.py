@@ -23,6 +23,7 @@ NAMED = (
     "moz-extension://2c0b5b4e-7c0f-4a3e-9b1a-000000000000",
     "vscode-webview://1u2f3h4k",
     "tauri://localhost",
+    "file://",
     "null",
 )
 PAGE = "http://localhost:6274"
@@ -58,7 +59,7 @@ def test_pages_of_named_origins_may_ask_and_read_the_answer(server: Server, orig
         "chrome-extension://localhost",
         "http://localhost.evil.example",
         "http://127.0.0.1:1@evil.example",
-        "file://",
+        "file:///home/page.html",
         "",
     ],
 )
