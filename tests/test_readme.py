@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 from markdown_it import MarkdownIt
 
-from headshots_mcp.cli import EPILOG
+from headshots_mcp.flags import EPILOG
 from headshots_mcp.lookup.states import Status
 from headshots_mcp.sandbox import app as sandbox
 from tests.conftest import REPOSITORY, connected, text_of
