@@ -17,8 +17,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from headshots_mcp import __version__
 from headshots_mcp.api import client, errors
-from headshots_mcp.check import MADE_UP_ID, Report, check
-from headshots_mcp.cli import CHECK_EPILOG
+from headshots_mcp.check import MADE_UP_ID, check
+from headshots_mcp.check_report import Report
+from headshots_mcp.flags import CHECK_EPILOG
 from headshots_mcp.sandbox.app import TOKEN
 from headshots_mcp.sandbox.faults import error_answer
 from headshots_mcp.sandbox.outcomes import OUTCOMES, simulate
