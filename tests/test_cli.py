@@ -162,8 +162,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def run_demo_quickly(monkeypatch: pytest.MonkeyPatch, *flags: str) -> int:
     """Run the demo in this process, with a living task that lives for a moment; gives its exit code."""
-    monkeypatch.setattr(app, "PROCESSING_AFTER", 0.01)
-    monkeypatch.setattr(app, "SUCCEEDED_AFTER", 0.02)
+    monkeypatch.setattr(app, "PROCESSING_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr(app, "SUCCEEDED_AFTER_SECONDS", 0.02)
     with pytest.raises(SystemExit) as left:
         main(["demo", *flags])
     return int(str(left.value.code))
@@ -237,12 +237,12 @@ def test_the_demo_needs_no_settings_and_minds_no_wrong_ones(monkeypatch: pytest.
     [
         ("SUCCEEDED = FAILED", "Unexpected: expected a succeeded task"),
         ("sys.executable = 'no-such-command'", "Unexpected: the server or its client failed"),
-        ("TIME_LIMIT = 0.5", "Unexpected: not done within 0.5 s"),
+        ("TIME_LIMIT_SECONDS = 0.5", "Unexpected: not done within 0.5 s"),
     ],
 )
 def test_the_demo_fails_if_anything_is_not_as_it_should_be(change: str, verdict: str) -> None:
     code = "import sys\nfrom headshots_mcp import demo\nvars(demo).update(dict(sys=sys))\n"
-    code += "from headshots_mcp.sandbox import app\napp.PROCESSING_AFTER = app.SUCCEEDED_AFTER = 0.01\n"
+    code += "from headshots_mcp.sandbox import app\napp.PROCESSING_AFTER_SECONDS = app.SUCCEEDED_AFTER_SECONDS = 0.01\n"
     code += f"exec({change!r}, vars(demo))\nsys.exit(demo.run_demo())"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=30, check=False)
 

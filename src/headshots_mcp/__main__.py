@@ -8,7 +8,7 @@ if __name__ == "__main__":
         del sys.path[0]
     import signal
 
-    # Ctrl-C ends it in silence while it is still being loaded, too.
+    # Ctrl-C ends it silently, even while modules are still being loaded.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from headshots_mcp.cli import main
 

@@ -1,4 +1,4 @@
-"""`headshots-mcp demo`: the main job from end to end, without an account and in a few seconds."""
+"""`headshots-mcp demo`: what the server does, from end to end, without an account and in a few seconds."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from mcp.shared.dispatcher import ProgressFnT
     from mcp_types import CallToolResult
 
-TIME_LIMIT = 23.0
+TIME_LIMIT_SECONDS = 23.0
 _TOOLS = ("get_headshot_task", "get_headshot_tasks", "wait_for_headshot_tasks")
 _SHOWN = (
     "Demo finished, all checks passed: you saw an assistant look up one headshot task and several, wait for one to "
     "finish, and get a clear answer to a mistake."
 )
-# Not `-m headshots_mcp`: that would load a mcp.py or types.py from the current folder.
+# Not `-m headshots_mcp`, which would load a mcp.py or types.py from the current folder.
 _SERVE = (
     f"import sys; sys.path[:] = {[path for path in sys.path if path]!r}; from headshots_mcp.cli import main; main()"
 )
 
 
 def run_demo(folder: Path | None = None, *, show: bool = False) -> int:
-    """Run the demo and print what happens; gives the exit code, 0 only if all went as expected.
+    """Run the demo, print what happens, and return the exit code, which is 0 only if all went as expected.
 
     Args:
-        folder: Where to leave the pictures and a page to look at them.
-        show: Whether to open that page; without a folder it is left among the temporary files.
+        folder: Where to leave the pictures, and a page that shows them.
+        show: Whether to open that page; without a folder, it is left in a temporary one.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the folder's name may have letters the console lacks
@@ -50,7 +50,7 @@ def run_demo(folder: Path | None = None, *, show: bool = False) -> int:
         demo = Demo(sandbox, folder.absolute() if folder else None)
         try:
             anyio.run(demo.run, base_url)
-        except Exception as error:  # whatever ended the server belongs into the transcript's verdict
+        except Exception as error:  # whatever ended the server belongs in the transcript's verdict
             demo.surprises.append(f"the server or its client failed: {error!r}")
     if demo.saved and not demo.surprises:
         demo.leave_page(show=show)
@@ -62,7 +62,7 @@ def run_demo(folder: Path | None = None, *, show: bool = False) -> int:
 
 
 class Demo:
-    """A walk through the tools, printed as it goes; `surprises` says what was not as expected."""
+    """A tour of the tools, printed as it goes; `surprises` says what was not as expected."""
 
     def __init__(self, sandbox: Sandbox, folder: Path | None) -> None:
         self.surprises: list[str] = []
@@ -71,7 +71,7 @@ class Demo:
         self._folder = folder
 
     async def run(self, base_url: str) -> None:
-        """Walk through the tools of a server that asks the sandbox at this URL."""
+        """Tour the tools of a server that asks the sandbox at this URL."""
         environment = {
             "ACEDATACLOUD_API_BASE_URL": base_url,
             "ACEDATACLOUD_API_TOKEN": TOKEN,
@@ -79,7 +79,7 @@ class Demo:
             "HEADSHOTS_SAVE_DIR": str(self._folder or ""),
         }
         server = StdioServerParameters(command=sys.executable, args=["-c", _SERVE], env=environment)
-        with anyio.move_on_after(TIME_LIMIT) as limit:
+        with anyio.move_on_after(TIME_LIMIT_SECONDS) as limit:
             async with Client(server) as client:
                 await self._list_tools(client)
                 await self._look_up(client)
@@ -88,13 +88,13 @@ class Demo:
                     await self._save(client)
                 await self._be_refused(client)
         if limit.cancelled_caught:
-            self.surprises.append(f"not done within {TIME_LIMIT:g} s")
+            self.surprises.append(f"not done within {TIME_LIMIT_SECONDS:g} s")
         requests, connections = len(self._sandbox.requests), self._sandbox.connections
         print(f"{requests} upstream requests over {connections} connection{'' if connections == 1 else 's'}.")
         self._expect("one connection for all requests", met=connections <= 1)
 
     def leave_page(self, *, show: bool) -> None:
-        """Leave a page beside the saved pictures, and open it if asked to."""
+        """Write a page that shows the saved pictures, and open it if asked to."""
         from headshots_mcp.demo_page import open_page, write_page  # noqa: PLC0415 -- only where it is asked for
 
         try:
@@ -148,7 +148,7 @@ class Demo:
     async def _call(
         self, client: Client, tool: str, arguments: dict[str, Any], report: ProgressFnT | None = None
     ) -> CallToolResult:
-        """Call a tool; print what was asked, what came back and what it cost upstream."""
+        """Call a tool; print the call, the answer, and how many upstream requests it took."""
         before = len(self._sandbox.requests)
         print(f"> {tool} {json.dumps(arguments)}")
         result = await client.call_tool(tool, arguments, progress_callback=report)

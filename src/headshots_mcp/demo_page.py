@@ -1,4 +1,4 @@
-"""A page to look at the pictures that a demo has saved."""
+"""Writes the page that shows the pictures a demo has saved."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _FIGURE = '<figure><img src="{source}" alt="A sample headshot"><figcaption>{name
 
 
 def write_page(folder: Path, names: Sequence[str]) -> Path:
-    """Write the page beside pictures of these names; gives its path.
+    """Write the page into the folder of the pictures with these names, and return its path.
 
     Raises:
-        OSError: If it cannot be written, or something else has its name.
+        OSError: If it cannot be written, or another file has its name.
     """
     page = folder / PAGE_NAME
     figures = "\n".join(_FIGURE.format(source=quote(name), name=escape(name)) for name in names)
@@ -53,5 +53,5 @@ def write_page(folder: Path, names: Sequence[str]) -> Path:
 
 
 def open_page(page: Path) -> bool:
-    """Show the page in the user's browser; gives whether there is one."""
+    """Show the page in the user's browser, and return whether there is one."""
     return webbrowser.open(page.as_uri())

@@ -1,4 +1,4 @@
-"""How this process ends: without complaint where nobody reads any more, and in time though a thread never returns."""
+"""Ends this process: quietly if nobody reads its output any more, and in time even if a thread never returns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _begun = threading.Lock()
 
 
 def end_soon(code: int) -> None:
-    """End this process with `code` in a few seconds, unless it has ended by itself by then; the first call counts.
+    """End this process with `code` in a few seconds, unless it ends by itself before; only the first call counts.
 
-    At its end Python waits for threads, and one that asks a name server may hang for minutes.
+    Before it ends, Python waits for its threads, and one that asks a name server may hang for minutes.
     """
     if not _begun.acquire(blocking=False):
         return
@@ -25,5 +25,5 @@ def end_soon(code: int) -> None:
 
 
 def is_broken_pipe(error: OSError) -> bool:
-    """Tell whether an error is only that nobody reads stdout any more."""
+    """Whether an error only means that nobody reads stdout any more; Windows reports that as EINVAL."""
     return error.errno == errno.EPIPE or (sys.platform == "win32" and error.errno == errno.EINVAL)

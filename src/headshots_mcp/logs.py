@@ -1,4 +1,4 @@
-"""Where logs go, and what stays out of them."""
+"""Sends logs to stderr, and keeps out of them what does not belong there."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 
 
 def log_to_stderr(level: LogLevel) -> None:
-    """Send logs to stderr, ours from `level` on, those of other packages only if they are serious.
+    """Send logs to stderr: our own from `level` on, those of other packages only from WARNING on.
 
-    Below that others write out what they carry: headers, addresses, what callers sent.
+    Below that, other packages log what they carry: headers, addresses, what callers sent.
     """
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger().setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.getLogger("headshots_mcp").setLevel(level)
     logging.getLogger("mcp").setLevel(logging.ERROR)
-    # It answers a body that is no JSON with 400, and prints it with a traceback.
+    # It logs a body that is not JSON with a traceback, though it rightly answers 400.
     logging.getLogger("mcp.server.sse").setLevel(logging.CRITICAL)
     for name in ("uvicorn.error", "mcp.server.streamable_http"):
         logging.getLogger(name).addFilter(_is_a_fault)
     logging.getLogger("asyncio").addFilter(_TooManyFiles())
-    # pydantic's errors name its version in a link, and the SDK passes them on to callers.
+    # pydantic puts a link with its version into errors, which the SDK passes on to callers.
     os.environ["PYDANTIC_ERRORS_INCLUDE_URL"] = "0"
 
 
 class _TooManyFiles(logging.Filter):
-    """Says in one line, and once a minute, that no file is left for a connection; asyncio prints tracebacks instead."""
+    """Says in one line, once a minute, that no file is left for a connection; asyncio would print tracebacks."""
 
     def __init__(self) -> None:
         super().__init__()
         self._said = -math.inf
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Pass what is about something else."""
+        """Let other messages pass."""
         if not record.getMessage().startswith("socket.accept() out of system resource"):
             return True
         if time.monotonic() - self._said < 60:
@@ -53,8 +53,8 @@ class _TooManyFiles(logging.Filter):
 _TOO_MANY_FILES = "No connection can be accepted: too many open files. Raise the limit (LimitNOFILE or ulimit -n)."
 
 
-# What uvicorn says of calls that are cut short, by their client or because the server was told to end, and of clients
-# that try for a websocket.
+# What uvicorn logs about calls that are cut short, by their client or by a shutdown, and about clients that ask for a
+# websocket.
 _NO_FAULTS = (
     "timeout graceful shutdown",
     "without completing response",

@@ -1,1 +1,1 @@
-"""The vendor's endpoint made up on this machine: for the demo, for trying a host without an account, for the tests."""
+"""The vendor's endpoint simulated on this machine, for the demo, for trying a host without an account, for tests."""

@@ -1,4 +1,4 @@
-"""The documented API on loopback: for the demo, for trying a host without an account, for the tests."""
+"""The simulated API: a made-up account with a handful of tasks, served on loopback."""
 
 from __future__ import annotations
 
@@ -26,24 +26,26 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-TOKEN = "sandbox-token"  # noqa: S105 -- every token that begins with "sandbox" is let in
+TOKEN = "sandbox-token"  # noqa: S105 -- any token that begins with "sandbox" is accepted
 SUCCEEDED = "16f96e95-d95c-46ef-b183-139b9bd1aebd"
 UNKNOWN = "5213468b-6b96-4ad4-9c6a-657bd438d299"
 LIVING = "sandbox-living"
 GALLERY = "sandbox-gallery"
 FAILED = "sandbox-failed"
 STUCK = "sandbox-stuck"
-# A request that names it is rate limited.
+# Every request that names it is rate limited.
 LIMITED = "sandbox-limited"
 
-# Seconds after its first lookup at which the living task goes on.
-PROCESSING_AFTER, SUCCEEDED_AFTER = 2.0, 4.5
-# Seconds for which the stuck task has been running when the sandbox starts, and for which the limited one is limited.
-STUCK_SINCE, LIMITED_FOR = 3600.0, 60
+# How long after its first lookup the living task enters these states.
+PROCESSING_AFTER_SECONDS, SUCCEEDED_AFTER_SECONDS = 2.0, 4.5
+# How long the stuck task has been running when the sandbox starts.
+STUCK_FOR_SECONDS = 3600.0
+# What the answer about the limited task says in `Retry-After`.
+LIMITED_FOR_SECONDS = 60
 
 KEPT_REQUESTS = 10_000
 _RECORD_TRACE = "5a6b0fc0-8d35-4a3c-9d0e-d9e1b3a1f0c4"
-# What sets the two documented records apart: `_id`, `created_at`, `trace_id`.
+# The two documented records: `_id`, `created_at`, `trace_id`.
 _SUCCEEDED = ("67276ab6550a4144a53b6036", 1730636470.402, "6eded0e2-274d-4cde-a567-d6b0decb9a97")
 _UNKNOWN = ("67276c52550a4144a53b995b", 1730636882.359, "50b2b4a8-6c1c-4b95-ac0b-46e5b97c7b18")
 _IMAGE_IDS = ("202411032022077381", "202411032022079194", "202411032022081207", "202411032022083311")
@@ -65,7 +67,7 @@ _BODY: TypeAdapter[_Retrieve | _RetrieveBatch] = TypeAdapter(_Retrieve | _Retrie
 
 
 class Asked(NamedTuple):
-    """A request as it arrived; `body` is None where it was not one of the documented ones."""
+    """A request as it arrived; `body` is None if it was not one of the two documented ones."""
 
     headers: dict[str, str]
     connection: Any
@@ -75,10 +77,12 @@ class Asked(NamedTuple):
 class Sandbox:
     """A made-up account with a handful of tasks.
 
-    `requests` keeps what was asked, in order; `records` takes further tasks, by id.
-
     Args:
         image_origin: Where the image URLs point; by default to the sandbox itself, which serves them.
+
+    Attributes:
+        requests: The latest requests, in order.
+        records: Further tasks, by id; may be added to.
     """
 
     def __init__(self, *, image_origin: str | None = None) -> None:
@@ -97,7 +101,7 @@ class Sandbox:
         )
 
     def script(self, task_id: str, answers: Iterable[Response]) -> None:
-        """Give the next requests that name a task these answers, one after the other, then the usual ones."""
+        """Answer the next requests that name a task with these answers, one after the other, then as usual."""
         self._scripts[task_id] = iter(answers)
 
     @property
@@ -107,7 +111,7 @@ class Sandbox:
 
     @contextmanager
     def serve(self, certificate: Path | None = None) -> Iterator[str]:
-        """Serve on a free loopback port, in a thread, until the block is left; gives the base URL.
+        """Serve on a free loopback port, in a thread, until the block is left; yields the base URL.
 
         Args:
             certificate: A PEM file with a certificate and its key, for https.
@@ -123,7 +127,7 @@ class Sandbox:
         )
         server = uvicorn.Server(config)
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            # For what is accepted, too: asyncio sets it on its own sockets only, and without it answers take 40 ms.
+            # Accepted connections inherit it. asyncio sets it on its own sockets only; without it, answers take 40 ms.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
             thread.start()
@@ -156,11 +160,11 @@ class Sandbox:
         return JSONResponse({"items": records, "count": len(records)})
 
     def _special_answer(self, task_id: str) -> Response | None:
-        """Answer in place of the usual, if a test's script or the id says so."""
+        """Return the answer that a script or the id asks for, if any, in place of the usual one."""
         if scripted := next(self._scripts.get(task_id, iter(())), None):
             return scripted
         if task_id == LIMITED:
-            return error_answer(429, retry_after=str(LIMITED_FOR))
+            return error_answer(429, retry_after=str(LIMITED_FOR_SECONDS))
         answer = fault_answer(task_id, self._faults[task_id])
         self._faults.update([task_id] if answer else [])
         return answer
@@ -181,19 +185,22 @@ class Sandbox:
             ),
             FAILED: lambda: _record(task_id, _failure(task_id), template="wedding"),
             STUCK: lambda: _record(
-                task_id, _unfinished(task_id, "processing"), template="bob_suit", created_at=self._began - STUCK_SINCE
+                task_id,
+                _unfinished(task_id, "processing"),
+                template="bob_suit",
+                created_at=self._began - STUCK_FOR_SECONDS,
             ),
         }
         return records[task_id]() if task_id in records else None
 
     def _living(self, urls: list[str]) -> dict[str, Any]:
-        """Age the living task from its first lookup on, by the clock of the event loop that serves."""
+        """Return the living task, which ages from its first lookup on, by the clock of the event loop that serves."""
         now = anyio.current_time()
         self._first_look = self._first_look or (now, time.time())
         begun, created_at = self._first_look
         response = None
-        if now - begun >= PROCESSING_AFTER:
-            response = _unfinished(LIVING) if now - begun < SUCCEEDED_AFTER else _success(LIVING, urls)
+        if now - begun >= PROCESSING_AFTER_SECONDS:
+            response = _unfinished(LIVING) if now - begun < SUCCEEDED_AFTER_SECONDS else _success(LIVING, urls)
         return _record(LIVING, response, template="business_photo", created_at=created_at)
 
 
@@ -205,7 +212,7 @@ def _record(
     created_at: float = 1730640000.0,
     unique: tuple[str, float, str] | None = None,
 ) -> dict[str, Any]:
-    """Make a record as the API documents it, private ids included; a pending one has no response."""
+    """Make a record as documented, with its private ids; that of a pending task has no response."""
     private_id, created_at, trace_id = unique or ("67276ab6550a4144a53b6040", created_at, _RECORD_TRACE)
     record = {
         "_id": private_id,

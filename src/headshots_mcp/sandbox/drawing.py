@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     Point = tuple[float, float]
     Colour = tuple[int, int, int]
 
-# Lines looked at within each line of pixels.
+# Lines sampled within each line of pixels.
 _LINES = 4
 _CURVE_STEPS = 8
 
 
 class Canvas:
-    """A picture under way; x grows to the right, y downwards, both in pixels.
+    """A picture being drawn; x grows to the right, y downwards, both in pixels.
 
     Args:
         width: In pixels.
         height: In pixels.
         top: The colour at the upper edge.
-        bottom: The colour at the lower edge, into which the upper one changes.
+        bottom: The colour at the lower edge, which the upper one fades into.
     """
 
     def __init__(self, width: int, height: int, top: Colour, bottom: Colour) -> None:
@@ -35,12 +35,12 @@ class Canvas:
         self._rows = [bytearray(bytes(mixed(top, bottom, y / height)) * width) for y in range(height)]
 
     def fill(self, outline: Sequence[Point], colour: Colour, opacity: float = 1.0) -> None:
-        """Paint the inside of a closed outline; where it crosses itself, every second part is inside."""
+        """Paint the inside of a closed outline, by the even-odd rule."""
         for y, crossings in self._crossings(outline).items():
             self._paint(self._rows[y], crossings, colour, opacity)
 
     def _crossings(self, outline: Sequence[Point]) -> dict[int, list[list[float]]]:
-        """Find for each line of pixels where the outline crosses the lines within it."""
+        """Find where the outline crosses the lines sampled within each line of pixels."""
         found: dict[int, list[list[float]]] = defaultdict(lambda: [[] for _ in range(_LINES)])
         for (x0, y0), (x1, y1) in pairwise([*outline, outline[0]]):
             if y0 == y1:
@@ -54,7 +54,7 @@ class Canvas:
         return found
 
     def _paint(self, row: bytearray, crossings: list[list[float]], colour: Colour, opacity: float) -> None:
-        """Paint one line of pixels, each by how much of it is inside."""
+        """Paint one line of pixels, each in proportion to how much of it is inside."""
         changes: dict[int, float] = defaultdict(float)  # how much more of a pixel is inside than of the one before it
         for line in crossings:
             for number, x in enumerate(sorted(line)):
@@ -72,7 +72,7 @@ class Canvas:
                     row[at] += round((colour[at % 3] - row[at]) * cover)
 
     def png(self) -> bytes:
-        """Give the picture as a PNG file."""
+        """Return the picture as a PNG file."""
         header = struct.pack(">IIBBBBB", *self._size, 8, 2, 0, 0, 0)
         rows = b"".join(b"\0" + row for row in self._rows)
         chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
@@ -90,13 +90,13 @@ def colour(code: str) -> Colour:
 
 
 def mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """Mix two colours; `share` is how much of the other there is, 0 to 1."""
+    """Mix two colours; `share` is the proportion of the other one, from 0 to 1."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def ellipse(x: float, y: float, width: float, height: float) -> list[Point]:
-    """Outline an ellipse around a point, so wide and so high."""
+    """Outline an ellipse of a width and a height around a point."""
     turns = [math.tau * step / 36 for step in range(36)]
     return [(x + width / 2 * math.cos(turn), y + height / 2 * math.sin(turn)) for turn in turns]
 
@@ -109,7 +109,7 @@ def blob(points: Sequence[Point]) -> list[Point]:
 
 
 def stroke(points: Sequence[Point], width: float) -> list[Point]:
-    """Outline a smooth stroke through points, which ends in tips as a brush leaves them."""
+    """Outline a smooth stroke through points, with the pointed ends of a brush stroke."""
     ends = [points[0], *points, points[-1]]
     path = [point for index in range(len(points) - 1) for point in _between(*ends[index : index + 4])]
     path.append(points[-1])
@@ -125,13 +125,13 @@ def stroke(points: Sequence[Point], width: float) -> list[Point]:
 
 
 def mirrored(points: Iterable[Point]) -> list[Point]:
-    """Complete a right half, given from top to bottom as distances from the middle, by its left half."""
+    """Add the left half to a right one, which is given from top to bottom, x as the distance from the middle."""
     right = list(points)
     return [*right, *((-x, y) for x, y in reversed(right) if x)]
 
 
 def _between(before: Point, start: Point, end: Point, after: Point) -> list[Point]:
-    """Give points on the curve from `start` on, up to the one before `end`."""
+    """Return points on the curve from `start` to `end`, without `end` itself."""
 
     def at(step: float, axis: int) -> float:
         a, b, c, d = before[axis], start[axis], end[axis], after[axis]

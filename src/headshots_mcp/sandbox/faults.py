@@ -1,4 +1,4 @@
-"""A bad day upstream, by name: what the sandbox does to a request for an id such as `fault-html`."""
+"""Faults of the API, by name: what the sandbox answers to a request for an id such as `fault-html`."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _CODES = {
 
 
 def error_answer(status: int, code: str | None = None, message: str = "fetch failed", **headers: str) -> JSONResponse:
-    """Answer as the API's example of an error does."""
+    """Return an error in the form of the API's documented example."""
     error = {"code": code or _CODES.get(status, "unknown"), "message": message}
     body = {"success": False, "error": error, "trace_id": TRACE_ID}
     return JSONResponse(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def fault_answer(task_id: str, earlier: int) -> Response | None:
-    """Give the whole answer to a request for a fault, or None where only the record is at fault, or nothing.
+    """Return the answer to a request for a fault; None if only the record is at fault, or nothing is.
 
     Args:
         task_id: `fault-` and a name of this module, or an HTTP status.
-        earlier: How many requests asked for it before.
+        earlier: How many requests have named it before.
     """
     name = _name(task_id)
     if name.isdigit():
@@ -45,7 +45,7 @@ def fault_answer(task_id: str, earlier: int) -> Response | None:
 
 
 def fault_record(task_id: str) -> dict[str, Any] | None:
-    """Give the record of a fault, an ordinary success where the fault is not in the record; else None."""
+    """Return the record of a fault, which is an ordinary success if the fault is elsewhere; None for other ids."""
     name = _name(task_id)
     if name not in NAMES:
         return None
@@ -59,14 +59,14 @@ def _name(task_id: str) -> str:
 
 
 class _Silence(Response):
-    """Takes the request and never says a word."""
+    """Takes the request and never answers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        await receive()  # the request has been read, so what comes next is that the client has gone
+        await receive()  # the request has been read, so the next event is that the client has gone
 
 
 class _Reset(_Silence):
-    """Breaks the connection before the answer."""
+    """Resets the connection before the answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         receive.__self__.transport.abort()  # type: ignore[attr-defined]  # uvicorn's, the only way to a reset

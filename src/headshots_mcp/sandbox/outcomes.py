@@ -1,4 +1,4 @@
-"""Every way a check can end, made up on this machine, so that each can be tried."""
+"""Simulates every outcome of `headshots-mcp check` on this machine, so that each can be tried."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OUTCOMES = {
     "gateway-fault": "a gateway in front of the API has an error",
 }
 
-# HTTP status, and the code by which the API says it.
+# HTTP status and code of the API's answer.
 _REFUSALS = {
     "no-such-api": (404, "no_api"),
     "token-lost": (401, "no_token"),
@@ -60,7 +60,7 @@ _REFUSALS = {
     "bad-request": (400, "bad_request"),
     "server-fault": (500, "api_error"),
 }
-# What the sandbox calls these.
+# The sandbox's names for these.
 _FAULTS = {
     "reset": "fault-reset",
     "silent": "fault-silent",
@@ -70,13 +70,13 @@ _FAULTS = {
     "gateway-fault": "fault-html-502",
 }
 _TOKEN = "sandbox-token-that-ends-in-3f9a"  # noqa: S105 -- the sandbox lets it in
-# DNS can carry 63 letters between two dots: the question for 64 cannot leave this machine.
+# A label of a DNS name has at most 63 letters, so a query for 64 cannot leave this machine.
 _UNKNOWN_HOST = f"https://{'a' * 64}.invalid"
 
 
 @contextmanager
 def simulate(outcome: str, task_id: str) -> Iterator[dict[str, str]]:
-    """Arrange for an outcome of asking for a task; gives the environment in which a check has it."""
+    """Arrange for a lookup of a task to have an outcome; yields the environment in which a check sees it."""
     from headshots_mcp.sandbox.app import Sandbox  # noqa: PLC0415 -- the names above are read at every start
 
     sandbox = Sandbox()
@@ -100,7 +100,7 @@ def simulate(outcome: str, task_id: str) -> Iterator[dict[str, str]]:
 
 
 def _answer(outcome: str) -> Response | None:
-    """Give what the API answers, None where it is the usual."""
+    """Return the API's answer, None for the usual one."""
     from headshots_mcp.sandbox.faults import error_answer, fault_answer  # noqa: PLC0415 -- as above
 
     if outcome in _REFUSALS:
@@ -109,7 +109,7 @@ def _answer(outcome: str) -> Response | None:
 
 
 def _changes(outcome: str, closed: int) -> dict[str, str]:
-    """Give what is set otherwise than where all is good."""
+    """Return the settings that differ from those with which everything works."""
     changes = {
         "bad-setting": {"ACEDATACLOUD_API_TOKEN": "${ACEDATACLOUD_API_TOKEN}"},
         "bad-proxy": {
@@ -142,7 +142,7 @@ def _closed_port() -> Iterator[int]:
 
 
 def throwaway_certificate(*, days: int) -> bytes:
-    """Make a key, and with it a certificate for 127.0.0.1 that ends in some days, or has ended; gives both as PEM."""
+    """Return, as PEM, a certificate for 127.0.0.1 that expires in `days`, which may be negative, after its key."""
     from cryptography import x509  # noqa: PLC0415 -- takes its time
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415

@@ -1,7 +1,7 @@
-"""The sandbox's pictures: a dozen people who smile at the camera.
+"""Draws the sandbox's pictures: a dozen people who smile at the camera.
 
-Shapes are given by points: how far right of the middle, and how far down. Most are symmetrical, so only their right
-half is written.
+Shapes are given as points: how far right of the middle, and how far down. Most are symmetrical, so only their right
+half is written down.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _PEOPLE = (
 
 
 def portrait(name: str) -> bytes:
-    """Give a small PNG, 3:4, the same one each time for the same name; names that count on show people in turn."""
+    """Return a PNG, 360 x 480, always the same for a name; names with consecutive numbers show people in turn."""
     stem, number = re.fullmatch(r"(.*?)([0-9]{0,3})", name, re.DOTALL).groups()  # type: ignore[union-attr]  # fits all
     return _drawn((zlib.crc32(stem.encode()) + int(number or 0)) % len(_PEOPLE))
 
@@ -76,7 +76,7 @@ def _drawn(number: int) -> bytes:
 
 
 class _Picture:
-    """A canvas with a backdrop, and the colours of the person who is to be painted on it."""
+    """A canvas with a backdrop, and the colours of the person to be painted on it."""
 
     def __init__(self, person: _Person) -> None:
         self.skin, self.hair, self.clothes = colour(person.skin), colour(person.hair), colour(person.clothes)
@@ -97,11 +97,11 @@ class _Picture:
         self.paint([(-x, y) for x, y in right], what, opacity)
 
     def lighter(self, share: float) -> Colour:
-        """Give the clothes' colour, lighter."""
+        """Return the colour of the clothes, made lighter."""
         return mixed(self.clothes, _WHITE, share)
 
     def darker(self, share: float) -> Colour:
-        """Give the clothes' colour, darker."""
+        """Return the colour of the clothes, made darker."""
         return mixed(self.clothes, _BLACK, share)
 
 
@@ -219,7 +219,7 @@ def _curly(picture: _Picture) -> None:
 
 
 def _curls(picture: _Picture, *curls: tuple[float, float, float]) -> None:
-    """Paint round curls on both sides of the head; each with its place and its size."""
+    """Paint round curls on both sides of the head, each given as its place and its size."""
     for x, y, size in curls:
         picture.paint_twice(ellipse(x, y, size, size), picture.hair)
 
