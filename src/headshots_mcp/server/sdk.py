@@ -13,7 +13,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, func_metadata
 from mcp_types import INVALID_PARAMS, SERVER_INFO_META_KEY, CallToolResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError, create_model
+from pydantic import ConfigDict, ValidationError, create_model
 
 from headshots_mcp import NAME, __version__
 from headshots_mcp.api.errors import LookupFailed
@@ -83,6 +83,8 @@ def _with_its_type(contents: ReadResourceContents) -> ReadResourceContents:
 
 class _RequestArguments(ArgModelBase):
     """Passes a request model to its tool as a whole, instead of field by field."""
+
+    model_config = ConfigDict(defer_build=True)  # until the first call
 
     def model_dump_one_level(self) -> dict[str, Any]:
         return {"request": self}
