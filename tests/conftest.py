@@ -161,4 +161,4 @@ def silent_port() -> Iterator[int]:
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run all tests side by side, for most of them wait for processes; run files that are named in this process."""
-    return 2 * (os.cpu_count() or 1) if config.args_source is config.ArgsSource.TESTPATHS else 0
+    return 3 * (os.cpu_count() or 1) if config.args_source is config.ArgsSource.TESTPATHS else 0
