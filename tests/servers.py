@@ -16,7 +16,7 @@ import anyio.to_thread
 import uvicorn
 from starlette.responses import Response
 
-from tests.server.stdio.test_stdio import COMMAND, environment
+from tests.processes import COMMAND, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,14 +51,7 @@ def serving(
     **settings: str,
 ) -> Iterator[Server]:
     """A server process on a free port, which does not outlive the block."""
-    with subprocess.Popen(
-        [*command, *flags],
-        env=environment(**settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
+    with started([*command, *flags], pipes=subprocess.DEVNULL, **settings) as process:
         assert process.stderr is not None
         errors = deque[str](maxlen=1000)
         reader = threading.Thread(target=errors.extend, args=(process.stderr,), daemon=True)

@@ -21,7 +21,7 @@ from mcp.client import Client
 from headshots_mcp import NAME, __version__
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN
 from tests.conftest import REPOSITORY, connected, text_of
-from tests.server.stdio.test_stdio import environment
+from tests.processes import environment
 
 if TYPE_CHECKING:
     from tests.conftest import Served

@@ -26,7 +26,7 @@ from headshots_mcp.sandbox.outcomes import OUTCOMES, simulate
 from headshots_mcp.settings import DEFAULT_BASE_URL
 from tests.conftest import REPOSITORY
 from tests.faults import ANSWERS
-from tests.server.stdio.test_stdio import COMMAND, environment
+from tests.processes import COMMAND, environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -19,7 +19,7 @@ from headshots_mcp.cli import main
 from headshots_mcp.sandbox import app
 from headshots_mcp.sandbox.app import GALLERY
 from headshots_mcp.sandbox.outcomes import OUTCOMES
-from tests.server.stdio.test_stdio import COMMAND, INITIALIZE, environment
+from tests.processes import COMMAND, INITIALIZE, environment
 
 if TYPE_CHECKING:
     from pathlib import Path

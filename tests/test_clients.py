@@ -22,7 +22,7 @@ from headshots_mcp.sandbox.app import FAILED, GALLERY, LIVING, SUCCEEDED, TOKEN,
 from tests import npm
 from tests.conftest import REPOSITORY, text_of
 from tests.hosts import BRIDGE, ORIGIN
-from tests.server.stdio.test_stdio import COMMAND, environment
+from tests.processes import COMMAND, environment
 from tests.server.test_mcp_tasks import TOOL, ask_modern, made
 from tests.server.test_protocols import known
 from tests.servers import serving

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from headshots_mcp.sandbox.app import LIVING, TOKEN
-from tests.server.stdio.test_stdio import COMMAND, INITIALIZE, ask, environment, look_up, running
+from tests.processes import COMMAND, INITIALIZE, ask, environment, look_up, running
 from tests.servers import serving
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ from tests.hosts import (
     TOKEN,
     Block,
 )
-from tests.server.stdio.test_stdio import COMMAND as BUILT_COMMAND
+from tests.processes import COMMAND as BUILT_COMMAND
 from tests.servers import serving
 
 if TYPE_CHECKING:

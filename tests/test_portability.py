@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from headshots_mcp import NAME
 from headshots_mcp.sandbox.app import TOKEN
 from headshots_mcp.server.http.connections import MAX_OPEN_FILES, allow_many_connections
-from tests.server.stdio.test_stdio import COMMAND, INITIALIZE, ask, environment, look_up, running
+from tests.processes import COMMAND, INITIALIZE, ask, environment, look_up, running
 
 if TYPE_CHECKING:
     from pathlib import Path

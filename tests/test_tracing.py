@@ -17,7 +17,7 @@ import pytest
 
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN
 from tests.conftest import REPOSITORY
-from tests.server.stdio.test_stdio import INITIALIZE, environment, look_up
+from tests.processes import INITIALIZE, environment, look_up
 from tests.servers import NEW, serving
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from mcp.client.streamable_http import streamable_http_client
 from headshots_mcp import NAME, __version__
 from headshots_mcp.sandbox.app import FAILED, UNKNOWN
 from tests.conftest import text_of
-from tests.server.stdio.test_stdio import COMMAND, running
-from tests.server.stdio.test_stdio import ask as ask_over_stdio
+from tests.processes import COMMAND, running
+from tests.processes import ask as ask_over_stdio
 from tests.servers import serving
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from mcp import StdioServerParameters
 from mcp.client import Client
 
 from headshots_mcp.sandbox.app import TOKEN, UNKNOWN
+from tests.processes import COMMAND, INITIALIZE, ask, environment, running
 from tests.server.http.test_http import connect
-from tests.server.stdio.test_stdio import COMMAND, INITIALIZE, ask, environment, running
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

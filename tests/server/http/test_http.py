@@ -22,7 +22,7 @@ from headshots_mcp.sandbox.app import FAILED, SUCCEEDED, UNKNOWN
 from headshots_mcp.sandbox.faults import TRACE_ID
 from headshots_mcp.server.http.connections import allow_many_connections
 from tests.conftest import text_of
-from tests.server.stdio.test_stdio import COMMAND, environment
+from tests.processes import COMMAND, environment
 from tests.servers import Server, serving, until
 
 if TYPE_CHECKING:

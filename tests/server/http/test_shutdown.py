@@ -23,8 +23,8 @@ from headshots_mcp.server.http.shutdown import Shutdown
 from headshots_mcp.server.slots import Slots
 from headshots_mcp.settings import Settings
 from tests.conftest import text_of
+from tests.processes import COMMAND
 from tests.server.http.test_http import TRANSPORTS, connect
-from tests.server.stdio.test_stdio import COMMAND
 from tests.servers import NEW, OLD, Held, serving, tool_call, until
 
 if TYPE_CHECKING:
@@ -132,8 +132,11 @@ async def test_an_idle_stream_ends_at_once(command: str, served: Served) -> None
     with serving(command=COMMANDS[command], listening=LISTENING, **settings) as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=2) as stream:
             stream.sendall(b"GET /sse HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
-            while b"session_id=" not in stream.recv(4096):
-                pass
+            opened = b""
+            while b"session_id=" not in opened:
+                received = stream.recv(4096)
+                assert received, opened
+                opened += received
             server.process.send_signal(signal.SIGTERM)
             rest = b""
             while received := stream.recv(4096):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, UNKNOWN
-from tests.server.stdio.test_stdio import COMMAND, INITIALIZE, ask, environment, look_up, running
+from tests.processes import COMMAND, INITIALIZE, ask, environment, look_up, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,58 +19,10 @@ from mcp.client import Client
 from headshots_mcp.sandbox.app import SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from tests.conftest import text_of
 from tests.faults import misbehave
+from tests.processes import COMMAND, INITIALIZE, ask, environment, look_up, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.conftest import Served
-
-COMMAND = [sys.executable, "-m", "headshots_mcp"]
-INITIALIZE = {
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "t", "version": "1"},
-    },
-}
-
-
-def environment(**settings: str) -> dict[str, str]:
-    """This environment, without what it may say to the server itself."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ACEDATA", "HEADSHOTS"))}
-    return inherited | settings
-
-
-@contextmanager
-def running(*flags: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """A server process that does not outlive the block."""
-    with subprocess.Popen(
-        [*COMMAND, *flags],
-        env=environment(**settings),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def ask(process: subprocess.Popen[str], request: dict[str, Any]) -> Any:
-    """Send one request and read the one line that answers it."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, **request}) + "\n")
-    process.stdin.flush()
-    return json.loads(process.stdout.readline())
-
-
-def look_up(task_id: str) -> dict[str, Any]:
-    """The request for one task."""
-    return {"method": "tools/call", "params": {"name": "get_headshot_task", "arguments": {"id": task_id}}}
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
