@@ -245,12 +245,16 @@ async def test_uvicorn_serves_with_several_workers(served: Served, mode: str) ->
         async with anyio.create_task_group() as group:
             for number in range(8):
                 group.start_soon(look_up, team, f"sandbox-{number}", mode)
+        with httpx2.Client() as http:
+            seconds = [http.get(f"{server.origin}/health").elapsed.total_seconds() for _ in range(60)]
         # The workers would outlive their parent if that were killed.
         server.process.terminate()
         assert server.process.wait(10) == 0
 
     sent = {asked.headers["authorization"] for asked in served.sandbox.requests}
     assert sent == {f"Bearer sandbox-{number}" for number in range(8)}
+    # No answer waits until its first half is acknowledged, which systems put off for 40 ms.
+    assert min(seconds[30:]) < 0.03
 
 
 async def look_up(team: Team, token: str, mode: str) -> None:

@@ -99,15 +99,12 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 def _listen(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> socket.socket:
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     try:
-        listener = socket.create_server((str(address), port), family=family, backlog=1024)
+        return socket.create_server((str(address), port), family=family, backlog=1024)
     except OSError as error:
         # The system's own words may be in another language, and Windows has none for these numbers.
         code = error.errno or 0
         reason = _CANNOT_LISTEN.get(code, f"the system says {errno.errorcode.get(code, code)}")
         raise SettingsRefused(f"cannot listen on {address} port {port}: {reason}") from None
-    # Accepted connections inherit it. asyncio sets it only on sockets of its own, and without it answers take 40 ms.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 _CANNOT_LISTEN = {
