@@ -100,9 +100,9 @@ def _guarded(protocol: Any, most: int) -> Any:
 
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
-            if hasattr(transport, "max_size"):  # not those of uvloop
-                transport.max_size = READ_BYTES
-                _send_at_once(transport.get_extra_info("socket"))
+            with suppress(AttributeError):  # uvloop's transports have no such setting
+                transport.max_size = READ_BYTES  # type: ignore[attr-defined]
+            _send_at_once(transport.get_extra_info("socket"))
             if len(self.connections) > most:
                 transport.abort()
             else:
