@@ -10,10 +10,14 @@ import httpx2
 import pytest
 
 from headshots_mcp.sandbox.app import SUCCEEDED
+from headshots_mcp.server.http.app import application
+from headshots_mcp.settings import Settings
 from tests.servers import NEW, OLD, post, serving, tool_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from starlette.types import Message
 
     from tests.servers import Server
 
@@ -226,6 +230,22 @@ def test_a_refused_upgrade_to_a_websocket_is_not_worth_a_line() -> None:
 
     assert answer.status_code == 405
     assert errors == []
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/sse", "/messages/", "/nowhere"])
+async def test_a_websocket_is_refused_by_a_server_that_has_them(path: str) -> None:
+    """As uvicorn does with one of the libraries for them installed beside it."""
+    sent = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    await application(Settings())({"type": "websocket", "path": path, "headers": []}, receive, send)
+
+    assert sent == ["websocket.close"]
 
 
 LARGEST = 1536 * 1024

@@ -109,8 +109,8 @@ def application(
     )
 
 
-_METHODS_OF_SSE = {"/": "GET", "/health": "GET", "/sse": "GET", "/messages/": "POST"}
-_METHODS = {**_METHODS_OF_SSE, "/mcp": "POST"}
+_METHODS_OF_SSE = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/sse": ("GET",), "/messages/": ("POST",)}
+_METHODS = {**_METHODS_OF_SSE, "/mcp": ("POST",)}
 
 
 async def _send_traces() -> None:

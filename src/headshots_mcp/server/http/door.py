@@ -6,12 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
+from starlette.websockets import WebSocketClose
 
 from headshots_mcp.server.http.refusals import refusal
 from headshots_mcp.settings import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -98,29 +99,30 @@ class HostOriginMiddleware:
 
 
 class MethodMiddleware:
-    """Refuses unknown paths, methods that a path does not have, and bodies that are not JSON.
+    """Refuses unknown paths, methods that a path does not have, bodies that are not JSON, and websockets.
 
     Args:
         app: Handles the other requests.
-        methods: The one method of each path.
+        methods: The methods of each path.
     """
 
-    def __init__(self, app: ASGIApp, methods: Mapping[str, str]) -> None:
+    def __init__(self, app: ASGIApp, methods: Mapping[str, Sequence[str]]) -> None:
         self._app = app
         self._methods = methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer what is wrong with it."""
-        refused = self._refuse(scope) if scope["type"] == "http" else None
-        await (refused or self._app)(scope, receive, send)
+        await (self._refuse(scope) or self._app)(scope, receive, send)
 
-    def _refuse(self, scope: Scope) -> Response | None:
-        method = self._methods.get(route_of(scope))
-        if method is None:
+    def _refuse(self, scope: Scope) -> ASGIApp | None:
+        if scope["type"] != "http":
+            return WebSocketClose() if scope["type"] == "websocket" else None
+        methods = self._methods.get(route_of(scope))
+        if methods is None:
             return refusal(404, "Not found.")
-        if scope["method"] != method and (scope["method"], method) != ("HEAD", "GET"):
-            return refusal(405, "Method not allowed.", allow=method)
-        if method == "POST" and _media_type(Headers(scope=scope).get("content-type", "")) != _JSON:
+        if scope["method"] not in methods:
+            return refusal(405, "Method not allowed.", allow=", ".join(methods))
+        if scope["method"] == "POST" and _media_type(Headers(scope=scope).get("content-type", "")) != _JSON:
             return refusal(415, "Send application/json.")
         return None
 

@@ -92,7 +92,7 @@ class SseApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open a session, or take a message for one."""
-        if scope.get("method") != "POST":
+        if scope["method"] != "POST":
             await self._open(scope, receive, send)
         elif self._may_send(scope):
             await self._app(scope, receive, send)
