@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from headshots_mcp.api.client import HeadshotsClient
 from headshots_mcp.api.errors import LookupFailed, SettingUnusable, TokenMissing
 from headshots_mcp.api.requests import RetrieveTasks
-from headshots_mcp.api.wording import duration, named, quoted
+from headshots_mcp.api.wording import duration
 from headshots_mcp.lookup.pictures import AllowedHosts, Pictures
 from headshots_mcp.lookup.polling import poll
 from headshots_mcp.lookup.reader import Reader
-from headshots_mcp.lookup.saving import Folder, save_pictures
-from headshots_mcp.lookup.tasks import HeadshotTask
+from headshots_mcp.lookup.saving import Folder, SavedPicture, save_pictures
+from headshots_mcp.lookup.tasks import HeadshotTask, as_task
 from headshots_mcp.lookup.waiting import Waiting
 from headshots_mcp.settings import SettingsRefused
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headshots_mcp.lookup.saving import Attempt
-    from headshots_mcp.lookup.tasks import Outcome, TaskError
+    from headshots_mcp.lookup.tasks import Answer, Outcome
     from headshots_mcp.settings import Settings
 
 DEFAULT_WAIT_SECONDS = 600.0
@@ -77,14 +77,15 @@ class Found:
 
     def as_json(self) -> str:
         """Give everything as one JSON object, in ASCII: `tasks` as the tools have them, and `pictures`."""
-        found: dict[str, Any] = {"tasks": [_as_json(id_, outcome) for id_, outcome in self.outcomes.items()]}
+        found = {"tasks": [_dumped(as_task(id_, outcome)) for id_, outcome in self.outcomes.items()]}
         if self.attempts:
-            found["pictures"] = [_attempt_as_json(attempt) for attempt in self.attempts]
+            found["pictures"] = [_dumped(SavedPicture.of(attempt)) for attempt in self.attempts]
         return json.dumps(found, indent=2)
 
     def as_text(self) -> str:
         """Give everything as people read it: a line a task, and what belongs to it below."""
-        rows = [("ID", "STATUS", "TEMPLATE", "AGE"), *(_row(id_, outcome) for id_, outcome in self.outcomes.items())]
+        tasks = [as_task(id_, outcome) for id_, outcome in self.outcomes.items()]
+        rows = [("ID", "STATUS", "TEMPLATE", "AGE"), *map(_row, tasks)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         below = [[], *(self._below(id_, outcome) for id_, outcome in self.outcomes.items())]
@@ -155,11 +156,9 @@ class Progress:
             self._shown = line
 
 
-def _row(task_id: str, outcome: Outcome) -> tuple[str, str, str, str]:
-    if isinstance(outcome, LookupFailed):
-        return task_id, "unavailable", "", ""
-    age = outcome.age(time.time())
-    return task_id, outcome.status, outcome.template or "", "" if age is None else duration(age)
+def _row(task: HeadshotTask) -> tuple[str, str, str, str]:
+    age = task.age(time.time())
+    return task.id, task.status, task.template or "", "" if age is None else duration(age)
 
 
 def _details(outcome: Outcome) -> Iterator[str]:
@@ -167,34 +166,9 @@ def _details(outcome: Outcome) -> Iterator[str]:
         yield str(outcome)
         return
     if outcome.error:
-        yield _reason(outcome.error)
+        yield outcome.error.in_words()
     yield from outcome.image_urls
 
 
-def _reason(error: TaskError) -> str:
-    """Say why a task failed, in the API's words and so in quotes."""
-    message = quoted(error.message) if error.message else "The API gives no reason."
-    known = [error.code and named(error.code), error.trace_id and f"trace id {named(error.trace_id)}"]
-    details = ", ".join(filter(None, known))
-    return f"{message} ({details})" if details else message
-
-
-def _as_json(task_id: str, outcome: Outcome) -> dict[str, Any]:
-    if isinstance(outcome, HeadshotTask):
-        return outcome.model_dump(mode="json", exclude_none=True)
-    error = {"code": outcome.code, "message": outcome.message, "trace_id": outcome.trace_id}
-    known = {name: value for name, value in error.items() if value}
-    return {"id": task_id, "status": "unavailable", "image_urls": [], "error": known}
-
-
-def _attempt_as_json(attempt: Attempt) -> dict[str, Any]:
-    saved = attempt.saved
-    told = {
-        "id": attempt.task_id,
-        "number": attempt.number,
-        "path": saved and str(saved.path),
-        "bytes": saved and saved.size,
-        "type": saved and saved.type.mime,
-        "reason": attempt.reason,
-    }
-    return {name: value for name, value in told.items() if value is not None}
+def _dumped(answer: Answer) -> dict[str, Any]:
+    return answer.model_dump(mode="json", exclude_none=True)

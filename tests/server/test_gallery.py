@@ -17,8 +17,9 @@ from mcp.client import Client
 from mcp_types import TextResourceContents
 from starlette.responses import JSONResponse
 
+from headshots_mcp.lookup.pictures import VENDOR_IMAGE_HOSTS
 from headshots_mcp.sandbox.app import GALLERY, TOKEN, Sandbox
-from headshots_mcp.server.gallery import URI, VENDOR_IMAGE_HOSTS
+from headshots_mcp.server.gallery import URI
 from tests.conftest import REPOSITORY, connected
 from tests.servers import serving
 

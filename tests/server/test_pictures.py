@@ -18,7 +18,8 @@ from starlette.responses import JSONResponse
 
 from headshots_mcp.sandbox.app import FAILED, GALLERY, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from headshots_mcp.sandbox.portraits import portrait
-from headshots_mcp.server.pictures import MAX_RESOURCE_BYTES, PICTURES_AT_ONCE
+from headshots_mcp.server.resources import MAX_RESOURCE_BYTES, PICTURES_AT_ONCE, ROOM_SECONDS
+from headshots_mcp.server.saving import SAVE_SECONDS
 from tests.conftest import connected, text_of
 from tests.lookup.picture_site import PNG, file_names, picture_site
 from tests.server.http.test_http import connect

@@ -14,9 +14,11 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO
 
 import anyio
+from pydantic.json_schema import SkipJsonSchema
 
 from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.lookup.pictures import PictureFailed
+from headshots_mcp.lookup.tasks import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -102,6 +104,25 @@ class Attempt:
     number: int | None = None
     saved: Saved | None = None
     reason: str | None = None
+
+
+class SavedPicture(Answer):
+    """A picture of a task as it is told: where it was saved, or why it was not."""
+
+    id: str
+    number: int | SkipJsonSchema[None] = None
+    path: str | SkipJsonSchema[None] = None
+    bytes: int | SkipJsonSchema[None] = None
+    type: str | SkipJsonSchema[None] = None
+    reason: str | SkipJsonSchema[None] = None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> SavedPicture:
+        """Tell of an attempt."""
+        told = cls(id=attempt.task_id, number=attempt.number, reason=attempt.reason)
+        if not (saved := attempt.saved):
+            return told
+        return told.model_copy(update={"path": str(saved.path), "bytes": saved.size, "type": saved.type.mime})
 
 
 async def save_pictures(

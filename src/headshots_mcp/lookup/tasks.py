@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from headshots_mcp.api.errors import LookupFailed, failure_for
 from headshots_mcp.api.requests import bare_schema
 from headshots_mcp.api.responses import code_of
-from headshots_mcp.api.wording import clean
+from headshots_mcp.api.wording import clean, named, quoted
 from headshots_mcp.lookup.links import usable_links
 from headshots_mcp.lookup.states import NOT_FOUND, Status, state_of
 
@@ -34,6 +34,12 @@ class TaskError(Answer):
     code: str | SkipJsonSchema[None] = None
     message: str | SkipJsonSchema[None] = None
     trace_id: str | SkipJsonSchema[None] = None
+
+    def in_words(self, *more: str) -> str:
+        """Give the message, in quotes for it is not ours; in brackets the code, the trace id and what more there is."""
+        known = [self.code and named(self.code), self.trace_id and f"trace id {named(self.trace_id)}", *more]
+        told, details = quoted(self.message) if self.message else "", ", ".join(filter(None, known))
+        return f"{told} ({details})" if told and details else told or details
 
 
 class HeadshotTask(Answer):
@@ -114,6 +120,14 @@ def outcome_of(task_id: str, record: TaskRecord | None) -> Outcome:
     if record is not None and record.is_error_body:
         return failure_for(200, code=code_of(record.error), trace_id=record.trace_id)
     return HeadshotTask.from_record(task_id, record)
+
+
+def as_task(task_id: str, outcome: Outcome) -> HeadshotTask:
+    """Give a task as it is told; one that could not be looked up is `unavailable`, with the reason."""
+    if isinstance(outcome, HeadshotTask):
+        return outcome
+    error = TaskError(code=outcome.code, message=outcome.message, trace_id=outcome.trace_id)
+    return HeadshotTask(id=task_id, status="unavailable", image_urls=[], error=error)
 
 
 def _reason(record: TaskRecord) -> TaskError | None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from mcp_types import CallToolResult, TextContent
 
 from headshots_mcp.api.errors import LookupFailed
-from headshots_mcp.api.wording import named, quoted
-from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks, TaskError
+from headshots_mcp.api.wording import named
+from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks, TaskError, as_task
 from headshots_mcp.server.next_steps import next_step, shared_failures, summary
 
 if TYPE_CHECKING:
@@ -39,9 +39,8 @@ def tasks_result(
     Raises:
         LookupFailed: If all lookups failed for the same reason.
     """
+    raise_if_all_failed(outcomes)
     failed = shared_failures(outcomes)
-    if failed and failed[0].ids == list(outcomes):
-        raise failed[0].failure
     failures_backwards = [(id_, each) for id_, each in reversed([*outcomes.items()]) if isinstance(each, LookupFailed)]
     traced = {each.trace_id: id_ for id_, each in failures_backwards}
     answer = HeadshotTasks(
@@ -54,17 +53,24 @@ def tasks_result(
     return _result(answer, f"{head}\n\n{lines}" if head else lines)
 
 
+def raise_if_all_failed(outcomes: Mapping[str, Outcome]) -> None:
+    """Make one error of lookups that all failed for the same reason.
+
+    Raises:
+        LookupFailed: That reason.
+    """
+    failed = shared_failures(outcomes)
+    if failed and failed[0].ids == list(outcomes):
+        raise failed[0].failure
+
+
 def _task(id_: str, outcome: Outcome, failed: list[SharedFailure], traced: Mapping[str | None, str]) -> HeadshotTask:
     """Return a task as it is shown; a failure's sentence, and each trace id, is given with the first id only."""
-    if isinstance(outcome, HeadshotTask):
-        return outcome
-    is_first = any(id_ == each.ids[0] for each in failed)
-    error = TaskError(
-        code=outcome.code,
-        message=outcome.message if is_first else None,
-        trace_id=outcome.trace_id if is_first or traced[outcome.trace_id] == id_ else None,
-    )
-    return HeadshotTask(id=id_, status="unavailable", image_urls=[], error=None if error == TaskError() else error)
+    task = as_task(id_, outcome)
+    if isinstance(outcome, HeadshotTask) or any(id_ == each.ids[0] for each in failed):
+        return task
+    error = TaskError(code=outcome.code, trace_id=outcome.trace_id if traced[outcome.trace_id] == id_ else None)
+    return task.model_copy(update={"error": None if error == TaskError() else error})
 
 
 def _result(answer: HeadshotTask | HeadshotTasks, text: str) -> CallToolResult:
@@ -83,18 +89,11 @@ def _lines(task: HeadshotTask) -> list[str]:
 
 
 def _details(task: HeadshotTask) -> str:
-    """Say why a task failed, in the API's words and so in quotes, and when it was created.
+    """Say why a task failed, and when it was created.
 
     Why tasks are unavailable is said above for all of them: their code is enough here, and a trace id not given there.
     """
     error = task.error or TaskError()
-    trace_id = error.trace_id and f"trace id {named(error.trace_id)}"
     if task.status == "unavailable":
-        return ", ".join(filter(None, [error.code, None if error.message else trace_id]))
-    known = [
-        error.code and named(error.code),
-        trace_id,
-        f"created {task.created_at:%Y-%m-%dT%H:%M:%SZ}" if task.created_at else None,
-    ]
-    told, details = quoted(error.message) if error.message else "", ", ".join(filter(None, known))
-    return f"{told} ({details})" if told and details else told or details
+        return TaskError(code=error.code, trace_id=None if error.message else error.trace_id).in_words()
+    return error.in_words(f"created {task.created_at:%Y-%m-%dT%H:%M:%SZ}" if task.created_at else "")

@@ -7,7 +7,7 @@ import time
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp.server.context import CallNext, ServerRequestContext
 from mcp.server.extension import Extension, MethodBinding
@@ -32,9 +32,9 @@ from headshots_mcp.server.answers import tasks_result
 from headshots_mcp.server.arguments import without_host_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from headshots_mcp.lookup.tasks import Outcome
+    from headshots_mcp.server.lookups import Lookups
 
 # How long an MCP task waits if its call does not say.
 DEFAULT_TTL_SECONDS = 3600
@@ -48,13 +48,6 @@ CLOCKS_DIFFER_SECONDS = 900
 _PREFIX = "headshots."
 
 Context = ServerRequestContext[Any, Any]
-
-
-class LookUp(Protocol):
-    """Looks tasks up with the token that came with a call."""
-
-    async def __call__(self, ids: list[str], headers: Mapping[str, str] | None, *, polling: bool) -> dict[str, Outcome]:
-        """Return the outcome for each id; `polling` means that the caller will ask again."""
 
 
 class TaskRef(NamedTuple):
@@ -125,14 +118,14 @@ class HeadshotTasksExtension(Extension):
 
     Args:
         tool: The name of the tool that waits.
-        look_up: Looks the headshot tasks up with the token of the call.
+        lookups: Looks the headshot tasks up.
     """
 
     identifier = "io.modelcontextprotocol/tasks"
 
-    def __init__(self, tool: str, look_up: LookUp) -> None:
+    def __init__(self, tool: str, lookups: Lookups) -> None:
         self._tool = tool
-        self._look_up = look_up
+        self._lookups = lookups
 
     def methods(self) -> Sequence[MethodBinding]:
         """Serve the three methods, in the one protocol revision that has them."""
@@ -187,7 +180,7 @@ class HeadshotTasksExtension(Extension):
         waiting = ref.waiting()
         try:
             headers, polling = getattr(ctx.request, "headers", None), ref.now() < waiting.deadline
-            waiting.learn(await self._look_up(ref.ids, headers, polling=polling), ref.now())
+            waiting.learn(await self._lookups.several(ref.ids, headers, polling=polling), ref.now())
             now = ref.now()
             if not (due := waiting.next_poll(now)):
                 return tasks_result(waiting.outcomes, waited=now - waiting.began)

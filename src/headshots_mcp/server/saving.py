@@ -1,4 +1,4 @@
-"""The tool that saves pictures into a folder of the user's."""
+"""The tool that saves pictures into the user's folder."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 from mcp.server.mcpserver import Context  # noqa: TC002 -- the SDK reads the annotations of tools
 from mcp_types import CallToolResult, ResourceLink, TextContent, ToolAnnotations
 from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 
 from headshots_mcp.api.requests import Request, TaskId
-from headshots_mcp.lookup.saving import save_pictures
+from headshots_mcp.lookup.saving import SavedPicture, save_pictures
 from headshots_mcp.lookup.tasks import Answer
 from headshots_mcp.server.icon import ICONS
 from headshots_mcp.server.sdk import RequestTool
 
 if TYPE_CHECKING:
     from headshots_mcp.lookup.saving import Attempt, Folder, Saved
-    from headshots_mcp.server.pictures import LookUp
+    from headshots_mcp.server.lookups import Lookups
 
 MAX_SAVED_TASKS = 50
 # Most hosts give a call up after 60 s; what was saved by then is kept, and the next call goes on from there.
@@ -38,17 +37,6 @@ class SaveHeadshots(Request):
     ids: Annotated[list[TaskId], Field(min_length=1, max_length=MAX_SAVED_TASKS, description="Task ids")]
 
 
-class SavedPicture(Answer):
-    """A picture of a task: where it was saved, or why it was not."""
-
-    id: str
-    number: int | SkipJsonSchema[None] = None
-    path: str | SkipJsonSchema[None] = None
-    bytes: int | SkipJsonSchema[None] = None
-    type: str | SkipJsonSchema[None] = None
-    reason: str | SkipJsonSchema[None] = None
-
-
 class SavedHeadshots(Answer):
     """What became of the pictures of some tasks."""
 
@@ -59,8 +47,8 @@ class SavedHeadshots(Answer):
 class SaveTool:
     """The tool that saves pictures into a folder."""
 
-    def __init__(self, look_up: LookUp, folder: Folder) -> None:
-        self._look_up = look_up
+    def __init__(self, lookups: Lookups, folder: Folder) -> None:
+        self._lookups = lookups
         self._folder = folder
 
     def as_tool(self) -> RequestTool:
@@ -71,13 +59,13 @@ class SaveTool:
 
     async def save_headshots(self, request: SaveHeadshots, ctx: Context) -> Annotated[CallToolResult, SavedHeadshots]:
         """Save the pictures of some tasks, and report progress to a caller who asked for that."""
-        outcomes = await self._look_up(request.ids, ctx.headers)
+        outcomes = await self._lookups.several(request.ids, ctx.headers)
         return _result(await save_pictures(self._folder, outcomes, ctx.report_progress, seconds=SAVE_SECONDS))
 
 
 def _result(attempts: list[Attempt]) -> CallToolResult:
     """Say what was saved, as text, as structured content, and as a link to each file."""
-    pictures = [_picture(attempt) for attempt in attempts]
+    pictures = [SavedPicture.of(attempt) for attempt in attempts]
     saved = [picture for picture in pictures if picture.path]
     count = sum(attempt.number is not None for attempt in attempts)
     answer = SavedHeadshots(summary=f"{len(saved)} of {count} pictures saved", pictures=pictures)
@@ -85,18 +73,6 @@ def _result(attempts: list[Attempt]) -> CallToolResult:
     links = [_link(attempt.saved) for attempt in attempts if attempt.saved]
     structured = answer.model_dump(mode="json", exclude_none=True)
     return CallToolResult(content=[TextContent(text=text), *links], structured_content=structured)
-
-
-def _picture(attempt: Attempt) -> SavedPicture:
-    saved = attempt.saved
-    return SavedPicture(
-        id=attempt.task_id,
-        number=attempt.number,
-        path=str(saved.path) if saved else None,
-        bytes=saved.size if saved else None,
-        type=saved.type.mime if saved else None,
-        reason=attempt.reason,
-    )
 
 
 def _line(picture: SavedPicture) -> str:

@@ -1,43 +1,37 @@
-"""The MCP server: its tools and its resources, and how they are described to a model."""
+"""The MCP server: its tools, and how they are described to a model."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio
 from mcp.server.caching import CacheableMethod, CacheHint
-from mcp.server.mcpserver import Context, MCPServer  # noqa: TC002 -- the SDK reads the annotations of tools
-from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp.server.mcpserver import Context  # noqa: TC002 -- the SDK reads the annotations of tools
 from mcp_types import CallToolResult, ToolAnnotations
-from pydantic import ValidationError
 
 from headshots_mcp import NAME, __version__
-from headshots_mcp.api.errors import LookupFailed, TokenMissing
-from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks
+from headshots_mcp.api.errors import LookupFailed
+from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks  # noqa: TC001 -- so it does of these
 from headshots_mcp.lookup.pictures import AllowedHosts, Pictures
-from headshots_mcp.lookup.polling import poll
 from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks
 from headshots_mcp.lookup.waiting import WaitForTasks, Waiting
 from headshots_mcp.server.answers import task_result, tasks_result
-from headshots_mcp.server.arguments import validation_message
 from headshots_mcp.server.gallery import CACHE_MILLISECONDS, TOOL_META, cache_page, gallery
 from headshots_mcp.server.icon import ICONS
+from headshots_mcp.server.lookups import Lookups
 from headshots_mcp.server.mcp_tasks import HeadshotTasksExtension
-from headshots_mcp.server.pictures import PictureResource
+from headshots_mcp.server.resources import Resources
 from headshots_mcp.server.sdk import HeadshotServer, RequestTool, greet_hosts_with_apps, hide_prompts
-from headshots_mcp.server.turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from mcp.server.mcpserver import MCPServer
     from mcp.server.mcpserver.tools import Tool
 
     from headshots_mcp.lookup.reader import Reader
-    from headshots_mcp.lookup.tasks import Outcome
-
-TokenOf = Callable[[Mapping[str, str] | None], str | None]
-"""Finds a call's token in the headers it came with (None on stdio); returns None if there is no token."""
+    from headshots_mcp.server.lookups import TokenOf
 
 INSTRUCTIONS = (
     "Looks up AI headshot (ID photo) tasks of Ace Data Cloud by task id: status and picture links. A generation "
@@ -92,15 +86,15 @@ def create_server(
         save_dir: The folder to save pictures into; without one, the tool that saves is not offered.
         ending: Set when the server shuts down: calls that wait for tasks then return what is known.
     """
-    tools = HeadshotTools(reader, token_of, ending or anyio.Event())
-    pictures = Pictures(AllowedHosts(image_hosts))
+    lookups = Lookups(reader, token_of, ending or anyio.Event())
+    tools, pictures = HeadshotTools(lookups), Pictures(AllowedHosts(image_hosts))
     offered: list[Tool] = [
         _tool(tools.get_headshot_task, "Look up a headshot task", ONE),
         _tool(tools.get_headshot_tasks, "Look up headshot tasks", MANY),
         _tool(tools.wait_for_headshot_tasks, "Wait for headshot tasks", WAIT),
     ]
     if save_dir:
-        offered.append(_save_tool(tools, save_dir, pictures))
+        offered.append(_save_tool(lookups, save_dir, pictures))
     server = HeadshotServer(
         NAME,
         title="AI headshots",
@@ -113,13 +107,12 @@ def create_server(
         cache_hints=dict.fromkeys(_LISTS, CacheHint(ttl_ms=CACHE_MILLISECONDS, scope="public")),
         middleware=[greet_hosts_with_apps, hide_prompts, cache_page],
         extensions=[
-            HeadshotTasksExtension(tools.wait_for_headshot_tasks.__name__, tools.look_up),
+            HeadshotTasksExtension(tools.wait_for_headshot_tasks.__name__, lookups),
             gallery(image_hosts),
         ],
         tools=offered,
     )
-    tools.add_record_to(server)
-    PictureResource(tools.look_up, pictures).add_to(server)
+    Resources(lookups, pictures).add_to(server)
     return server
 
 
@@ -130,25 +123,22 @@ def _tool(fn: Callable[..., Awaitable[CallToolResult]], title: str, description:
     )
 
 
-def _save_tool(tools: HeadshotTools, folder: Path, pictures: Pictures) -> RequestTool:
+def _save_tool(lookups: Lookups, folder: Path, pictures: Pictures) -> RequestTool:
     from headshots_mcp.lookup.saving import Folder  # noqa: PLC0415 -- few set a folder, but all wait for the start
     from headshots_mcp.server.saving import SaveTool  # noqa: PLC0415
 
-    return SaveTool(tools.look_up, Folder(folder, pictures)).as_tool()
+    return SaveTool(lookups, Folder(folder, pictures)).as_tool()
 
 
 class HeadshotTools:
-    """The tools that look tasks up, and the resource that is a task's record, each as a method."""
+    """The tools that look tasks up, each as a method."""
 
-    def __init__(self, reader: Reader, token_of: TokenOf, ending: anyio.Event) -> None:
-        self._reader = reader
-        self._token_of = token_of
-        self._ending = ending
-        self._turns = Turns()
+    def __init__(self, lookups: Lookups) -> None:
+        self._lookups = lookups
 
     async def get_headshot_task(self, request: RetrieveTask, ctx: Context) -> Annotated[CallToolResult, HeadshotTask]:
         """Look one task up."""
-        outcome = await self._reader.look_up_one(request.id, self._token(ctx.headers))
+        outcome = await self._lookups.one(request.id, ctx.headers)
         if isinstance(outcome, LookupFailed):
             raise outcome
         return task_result(outcome)
@@ -157,7 +147,7 @@ class HeadshotTools:
         self, request: RetrieveTasks, ctx: Context
     ) -> Annotated[CallToolResult, HeadshotTasks]:
         """Look several tasks up."""
-        return tasks_result(await self.look_up(request.ids, ctx.headers))
+        return tasks_result(await self._lookups.several(request.ids, ctx.headers))
 
     async def wait_for_headshot_tasks(
         self, request: WaitForTasks, ctx: Context
@@ -168,43 +158,5 @@ class HeadshotTools:
             await ctx.report_progress(elapsed, request.timeout_seconds, message)
 
         waiting = Waiting(request.ids, anyio.current_time(), request.timeout_seconds)
-        await poll(self._reader, waiting, self._token(ctx.headers), report, self._ending)
-        await self._turns.take()
+        await self._lookups.wait(waiting, ctx.headers, report)
         return tasks_result(waiting.outcomes, waiting.failures)
-
-    async def look_up(
-        self, ids: list[str], headers: Mapping[str, str] | None, *, polling: bool = False
-    ) -> dict[str, Outcome]:
-        """Look tasks up with the token of a call."""
-        outcomes = await self._reader.look_up(ids, self._token(headers), polling=polling)
-        await self._turns.take()  # making a large answer takes a while
-        return outcomes
-
-    def add_record_to(self, server: MCPServer[Any]) -> None:
-        """Let a server offer each task's record as a resource."""
-        server.resource(
-            "headshots://tasks/{id}",
-            name="headshot_task",
-            title="Record of a headshot task",
-            description="The whole record of one task as the API gives it: the request, the response, the trace id.",
-            mime_type="application/json",
-            icons=ICONS,
-        )(self.record)
-
-    async def record(self, id: str, ctx: Context) -> str:  # noqa: A002 -- the URI's own word
-        """Return one task's record, as JSON, as the API sends it."""
-        try:
-            body = await self._reader.raw(RetrieveTask(id=id), self._token(ctx.headers))
-        except ValidationError as error:
-            raise ResourceNotFoundError(validation_message(error)) from error
-        except LookupFailed as error:
-            raise ResourceError(str(error)) from error
-        if body is None:
-            raise ResourceNotFoundError("The API does not know this task id.")
-        return body.decode()
-
-    def _token(self, headers: Mapping[str, str] | None) -> str:
-        found = self._token_of(headers)
-        if found is None:
-            raise TokenMissing
-        return found

@@ -11,6 +11,7 @@ from mcp.server.apps import APP_MIME_TYPE, Apps, ResourceCsp, ResourcePermission
 from mcp.server.mcpserver.resources import FunctionResource
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from headshots_mcp.lookup.pictures import VENDOR_IMAGE_HOSTS
 from headshots_mcp.server.icon import ICONS
 
 if TYPE_CHECKING:
@@ -23,14 +24,6 @@ CACHE_MILLISECONDS = 3_600_000
 
 # Put on a tool, it makes the host show the tool's answers in the gallery. Older hosts look for the flat key alone.
 TOOL_META = {"ui": {"resourceUri": URI}, "ui/resourceUri": URI}
-
-# Where the API's documents and its answers keep pictures.
-VENDOR_IMAGE_HOSTS = (
-    "https://platform.cdn.acedata.cloud",
-    "https://cdn.acedata.cloud",
-    "https://cdn.zhishuyun.com",
-    "https://static.aipedias.com",
-)
 
 # Each imports only from those before it.
 _SCRIPTS = ("words", "tasks", "dom", "host", "layout", "theme", "model", "viewer", "view", "main")

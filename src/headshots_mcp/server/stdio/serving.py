@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import anyio
 
     from headshots_mcp.api.client import HeadshotsClient
-    from headshots_mcp.server.tools import TokenOf
+    from headshots_mcp.server.lookups import TokenOf
     from headshots_mcp.settings import Settings
 
 _log = logging.getLogger(__name__)
