@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from headshots_mcp.server.saving import SAVE_SECONDS
 from tests.conftest import connected, text_of
 from tests.lookup.picture_site import PNG, file_names, picture_site
 from tests.server.http.test_http import connect
-from tests.servers import serving
+from tests.servers import post, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -273,6 +274,28 @@ def test_over_http_a_caller_holds_a_few_pictures_at_once_and_leaves_room_for_oth
     assert base64.b64decode(_result(other)["contents"][0]["blob"]) == PNG
     assert 1 <= len(held) <= PICTURES_AT_ONCE // 2
     assert [_result(answer)["contents"][0]["mimeType"] for answer in answers] == ["image/png"] * 8
+
+
+def test_callers_over_http_who_go_while_they_wait_for_room_take_none_with_them(served: Served) -> None:
+    """Twelve read a picture of a site that holds it, most of them wait for room, and all hang up together."""
+    with picture_site() as site:
+        for path, name in (("/held", "held"), ("/png", "quick")):
+            record = {"id": name, "response": {"success": True, "data": [{"image_url": site.origin + path}]}}
+            served.sandbox.script(name, repeat(JSONResponse({"items": [record]})))
+        settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "HEADSHOTS_IMAGE_HOSTS": site.origin}
+        with serving("--transport", "http", **settings) as server, ExitStack() as callers:
+            read = {"jsonrpc": "2.0", "id": 1, "method": "resources/read"}
+            read |= {"params": {"uri": "headshots://tasks/held/pictures/1"}}
+            head = {"accept": "application/json, text/event-stream", "authorization": "Bearer sandbox-greedy"}
+            for _ in range(12):
+                caller = callers.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                caller.sendall(post(server.port, read, **head))
+            assert site.holding.wait(20)
+            callers.close()
+            answer = _read_over_http(server.origin, "sandbox-greedy", "quick", timeout=ROOM_SECONDS / 2)
+            site.let_go.set()
+
+    assert base64.b64decode(_result(answer)["contents"][0]["blob"]) == PNG
 
 
 def _result(answer: httpx2.Response) -> Any:

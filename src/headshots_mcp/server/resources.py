@@ -92,7 +92,7 @@ class Resources:
         if is_of_sse(request.scope):
             raise ResourceError(NOT_OVER_SSE)
         slot = self._room.slot(caller_of(request.scope), within=ROOM_SECONDS)
-        await request.scope[UNTIL_ANSWERED].enter_async_context(slot)
+        await request.scope[UNTIL_ANSWERED].hold(slot)
 
     async def _link(self, task_id: str, n: str, ctx: Context) -> str:
         request = RetrieveTask(id=task_id)

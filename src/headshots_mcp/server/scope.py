@@ -1,15 +1,37 @@
-"""Reads from an HTTP request's ASGI scope whose request it is, and which transport it belongs to."""
+"""An HTTP request's ASGI scope: whose request it is, of which transport, and what is held for it."""
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from starlette.types import Scope
 
-# Where a scope has a stack of what is held until the request is answered.
+# Where a scope has its `UntilAnswered`.
 UNTIL_ANSWERED = "headshots_mcp.until_answered"
+
+
+class UntilAnswered:
+    """What is held for a request until its answer is sent, or its caller has gone."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._is_over = False
+
+    async def hold(self, held: AbstractAsyncContextManager[object]) -> None:
+        """Enter a context, and leave it with the request: at once if that is over, which its handler may not know."""
+        await self._stack.enter_async_context(held)
+        if self._is_over:
+            await self._stack.aclose()
+
+    async def end(self) -> None:
+        """Leave what is held."""
+        self._is_over = True
+        await self._stack.aclose()
 
 
 def caller_of(scope: Scope) -> bytes:

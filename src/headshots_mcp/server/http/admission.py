@@ -6,7 +6,6 @@ and the queue would be worked off for nobody.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from anyio.lowlevel import checkpoint
@@ -16,7 +15,7 @@ from headshots_mcp.server.http.bodies import Bodies
 from headshots_mcp.server.http.door import route_of
 from headshots_mcp.server.http.exchange import Exchange
 from headshots_mcp.server.http.refusals import BUSY, CallerGone, Refused, busy, shutting_down
-from headshots_mcp.server.scope import UNTIL_ANSWERED, caller_of, is_of_sse
+from headshots_mcp.server.scope import UNTIL_ANSWERED, UntilAnswered, caller_of, is_of_sse
 from headshots_mcp.server.slots import Slots
 from headshots_mcp.server.turns import Turns
 
@@ -93,8 +92,11 @@ class Admission:
                 return
             if scope[_SLOTS] > 1:
                 await self._turns.take()
-            async with AsyncExitStack() as scope[UNTIL_ANSWERED]:
+            scope[UNTIL_ANSWERED] = held = UntilAnswered()
+            try:
                 await self._app(scope, receive, send)
+            finally:
+                await held.end()
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._streams.hold(caller_of(scope)) as room:
