@@ -42,6 +42,10 @@ SETTINGS = ("ACEDATACLOUD_API_TOKEN", "ACEDATACLOUD_API_BASE_URL", "HEADSHOTS_TI
         (["check", "--js"], "headshots-mcp: unrecognized arguments: --js (see headshots-mcp --help)\n"),
         (["check", "--transport", "http"], "headshots-mcp: unrecognized arguments: --transport http (see"),
         (["--save-dir", "x", "--transport", "http"], "headshots-mcp: --save-dir works over stdio only (see"),
+        (["--save-dir", ""], "headshots-mcp: argument --save-dir: must be a folder (see"),
+        (["--save-dir", __file__], "headshots-mcp: argument --save-dir: must be a folder (see"),
+        (["demo", "--save", " "], "headshots-mcp: argument --save: must be a folder (see"),
+        (["get", "t", "--save", __file__], "headshots-mcp: argument --save: must be a folder (see"),
         (["demo", "--sandbox"], "headshots-mcp: unrecognized arguments: --sandbox (see"),
     ],
 )

@@ -144,6 +144,14 @@ def test_pictures_are_saved_once_and_said_where(tmp_path: Path, capsys: pytest.C
     ]
 
 
+def test_a_home_that_no_shell_has_put_in_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+
+    assert run(SUCCEEDED, "--sandbox", "--save=~/Pictures") == 0
+    assert [path.name for path in (tmp_path / "Pictures").iterdir()] == [f"{SUCCEEDED}-1.png"]
+
+
 def test_a_picture_that_cannot_be_saved_is_exit_code_1_and_said_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,7 +80,7 @@ def test_a_setting_is_read(variable: str, value: str, field: str, expected: obje
         ),
         *(("HEADSHOTS_TIMEOUT", v) for v in ("secret", "0", "0.9", "301", "-5", "nan", "inf", "20s")),
         ("HEADSHOTS_LOG_LEVEL", "secret"),
-        *(("HEADSHOTS_SAVE_DIR", v) for v in ("secret", "./secret", "~secret-nobody-has/x")),
+        *(("HEADSHOTS_SAVE_DIR", v) for v in ("secret", "./secret", "~secret-nobody-has/x", "/secret\udcff")),
         *(
             ("HEADSHOTS_IMAGE_HOSTS", v)
             for v in (

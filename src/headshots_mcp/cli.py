@@ -73,7 +73,7 @@ def _environment(flags: argparse.Namespace, stack: ExitStack) -> Mapping[str, st
     """Return the environment; with --sandbox, what it says about the API is replaced."""
     environment = dict(os.environ)
     if flags.save_dir:
-        environment["HEADSHOTS_SAVE_DIR"] = str(flags.save_dir.absolute())
+        environment["HEADSHOTS_SAVE_DIR"] = str(flags.save_dir)
     if not (flags.sandbox or getattr(flags, "sandbox_of_get", False)):
         return environment
     from headshots_mcp.sandbox.app import TOKEN, Sandbox  # noqa: PLC0415 -- only --sandbox needs it

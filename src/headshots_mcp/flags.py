@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from headshots_mcp import NAME, __version__
 from headshots_mcp.sandbox.outcomes import OUTCOMES
-from headshots_mcp.settings import SettingsRefused, allowed_host, allowed_origin, one_line, root_path
+from headshots_mcp.settings import SettingsRefused, allowed_host, allowed_origin, folder, one_line, root_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 DESCRIPTION = "Lets an AI assistant look up AI headshot (ID photo) tasks of Ace Data Cloud, over MCP."
 
@@ -112,7 +113,7 @@ def parser() -> OneLineParser:
     )
     parser.add_argument(
         "--save-dir",
-        type=Path,
+        type=_checked(folder),
         metavar="FOLDER",
         help="let the assistant save pictures into this folder (stdio only); without it there is no such tool",
     )
@@ -159,7 +160,7 @@ def _add_http(parser: OneLineParser) -> None:
 def _add_demo(commands: argparse._SubParsersAction[OneLineParser]) -> None:
     demo = commands.add_parser("demo", help="run a self-contained demo", allow_abbrev=False)
     demo.add_argument(
-        "--save", type=Path, metavar="FOLDER", help="save the pictures there, with a page that shows them"
+        "--save", type=_checked(folder), metavar="FOLDER", help="save the pictures there, with a page that shows them"
     )
     demo.add_argument("--open", action="store_true", help="show the pictures in your browser at the end")
 
@@ -181,7 +182,9 @@ def _add_get(commands: argparse._SubParsersAction[OneLineParser]) -> None:
         metavar="SECONDS",
         help="wait until all tasks are done, at most this many seconds (default: 600)",
     )
-    get.add_argument("--save", type=Path, metavar="FOLDER", help="save the pictures there; nothing is overwritten")
+    get.add_argument(
+        "--save", type=_checked(folder), metavar="FOLDER", help="save the pictures there; nothing is overwritten"
+    )
     get.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
     get.add_argument("--sandbox", action="store_true", dest="sandbox_of_get", help="use sample tasks on this machine")
 
@@ -207,10 +210,10 @@ def _add_check(commands: argparse._SubParsersAction[OneLineParser]) -> None:
     )
 
 
-def _checked(parse: Callable[[str], str]) -> Callable[[str], str]:
+def _checked(parse: Callable[[str], T]) -> Callable[[str], T]:
     """Let argparse say why a value was refused, after the name of its flag."""
 
-    def parse_flag(text: str) -> str:
+    def parse_flag(text: str) -> T:
         try:
             return parse(text)
         except SettingsRefused as refused:

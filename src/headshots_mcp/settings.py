@@ -137,6 +137,22 @@ def root_path(given: str) -> str:
     return path
 
 
+def folder(given: str) -> Path:
+    """Check the name of a folder, which need not be there yet; gives its full path.
+
+    Raises:
+        SettingsRefused: If it cannot be one.
+    """
+    path = _expanded(given).absolute()
+    try:
+        is_something_else = path.exists() and not path.is_dir()
+    except OSError:  # not even that may be known; whoever saves there says why
+        is_something_else = False
+    if is_something_else or not given.strip():
+        raise SettingsRefused("must be a folder.")
+    return path
+
+
 def _listed(parse: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
     """Parse a comma-separated list."""
     return lambda given: tuple(parse(part) for part in given.split(",") if part.strip())
@@ -201,13 +217,23 @@ def _image_hosts(given: str) -> tuple[str, ...]:
 def _save_dir(given: str) -> Path | None:
     if _UNFILLED.fullmatch(given):
         return None
-    try:
-        path = Path(given).expanduser()
-    except RuntimeError:  # the home of an unknown user
-        path = Path(given)
-    if not path.is_absolute():
+    path = _expanded(given)
+    if not path.is_absolute() or not _is_text(given):
         raise SettingsRefused("must be the full path of a folder.")
     return path
+
+
+def _expanded(given: str) -> Path:
+    """Put the home of a user in place of `~`; where no shell has seen a path, nobody else does."""
+    try:
+        return Path(given).expanduser()
+    except RuntimeError:  # the home of an unknown user
+        return Path(given)
+
+
+def _is_text(given: str) -> bool:
+    """Tell whether what the system gave can be sent as UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in given)
 
 
 _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
