@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,7 @@ from mcp.client import Client
 from mcp_types import CallToolResult, TextContent
 from trio.testing import MockClock
 
+from headshots_mcp import ending
 from headshots_mcp.api.client import HeadshotsClient
 from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.lookup.reader import Reader
@@ -92,8 +94,14 @@ def served(front: tuple[Front, str]) -> Served:
 
 
 @pytest.fixture
-def process_as_before() -> Iterator[None]:
-    """Take back what a command that runs in this process does to it: how signals are handled and what is logged."""
+def process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take back what a command that runs in this process does to it: how signals are handled and what is logged.
+
+    And this process does not end because the command does.
+    """
+    ended = threading.Lock()
+    ended.acquire()
+    monkeypatch.setattr(ending, "_begun", ended)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.Logger.manager.loggerDict))]
     before = [(logger, logger.level, logger.filters[:]) for logger in loggers]

@@ -68,7 +68,7 @@ def lines(*requests: Mapping[str, object]) -> str:
     return "".join(json.dumps({"jsonrpc": "2.0", "id": id_, **asked}) + "\n" for id_, asked in enumerate(requests))
 
 
-@pytest.mark.parametrize(("flags", "code"), [([], 0), (["check"], 1)], ids=["stdio", "check"])
+@pytest.mark.parametrize(("flags", "code"), [([], 0), (["check"], 1), (["get", "t"], 1)], ids=["stdio", "check", "get"])
 def test_a_name_server_that_does_not_answer_holds_up_the_end_for_a_moment_only(flags: list[str], code: int) -> None:
     settings = {"ACEDATACLOUD_API_BASE_URL": "http://api.invalid", "ACEDATACLOUD_API_TOKEN": TOKEN}
     stdin = lines(INITIALIZE, look_up("t"))

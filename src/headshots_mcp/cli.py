@@ -8,7 +8,6 @@ import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import fields, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from headshots_mcp import NAME
@@ -23,6 +22,8 @@ from headshots_mcp.settings import Settings, SettingsRefused, read_settings
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
+
+INTERRUPTED = 130  # by Ctrl-C, as shells say it
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -139,16 +140,25 @@ def _get(flags: argparse.Namespace) -> int:
     ids, wait_seconds = ids_and_wait(flags.ids, flags.wait)
     # Ctrl-C has to leave no half pictures behind.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    async def run(settings: Settings) -> int:
+        try:
+            found = await get(settings, ids, wait_seconds=wait_seconds, folder=flags.save)
+        except anyio.get_cancelled_exc_class():
+            end_soon(INTERRUPTED)
+            raise
+        _print(found.as_json() if flags.json else found.as_text())
+        end_soon(found.exit_code)
+        return found.exit_code
+
     with ExitStack() as stack:
         settings = Settings.from_environment(_environment(flags, stack))
         log_to_stderr(settings.log_level)
         logging.getLogger("headshots_mcp").setLevel(logging.ERROR)
         try:
-            found = anyio.run(partial(get, settings, ids, wait_seconds=wait_seconds, folder=flags.save))
+            return anyio.run(run, settings)
         except (KeyboardInterrupt, asyncio.CancelledError):  # the latter on Python 3.10
-            return 130
-    _print(found.as_json() if flags.json else found.as_text())
-    return found.exit_code
+            return INTERRUPTED
 
 
 _COMMANDS = {"demo": _demo, "get": _get, "check": _check}
