@@ -12,6 +12,9 @@ from tests.conftest import connected, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from mcp_types import Tool
 
     from tests.conftest import Served
 
@@ -25,14 +28,26 @@ def tokens() -> Callable[[str], int]:
     return lambda text: len(encoding.encode(text))
 
 
+def definition(tool: Tool) -> str:
+    """What a model reads of a tool."""
+    return json.dumps([tool.name, tool.description, tool.input_schema], separators=(",", ":"), ensure_ascii=False)
+
+
 async def test_the_definitions_of_the_tools_are_short(served: Served, tokens: Callable[[str], int]) -> None:
     async with connected(served.base_url) as client:
         tools = (await client.list_tools()).tools
 
-    definitions = [[tool.name, tool.description, tool.input_schema] for tool in tools]
-    read = [tokens(json.dumps(one, separators=(",", ":"), ensure_ascii=False)) for one in definitions]
+    read = [tokens(definition(tool)) for tool in tools]
     assert sum(read[:2]) <= 400
     assert sum(read) <= 620
+
+
+async def test_the_tool_that_saves_is_short_too(served: Served, tokens: Callable[[str], int], tmp_path: Path) -> None:
+    async with connected(served.base_url, save_dir=tmp_path) as client:
+        tools = (await client.list_tools()).tools
+
+    assert len(tools) == 4
+    assert sum(map(tokens, map(definition, tools))) <= 800
 
 
 async def test_the_documented_success_is_cheap_in_both_forms(served: Served, tokens: Callable[[str], int]) -> None:
