@@ -36,6 +36,7 @@ _PART_BYTES = 65_536
 TOO_LATE = "The picture did not arrive in time. Try again later."
 UNREACHABLE = "The picture's site could not be reached, or broke off. Try again later."
 NOT_ALLOWED = "Pictures from this site are not fetched. Allow its host in HEADSHOTS_IMAGE_HOSTS."
+NOT_ENCRYPTED = "Pictures are fetched over https only."
 NOT_A_PICTURE = "What came is not a PNG, JPEG, WebP, GIF or AVIF picture."
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -80,16 +81,19 @@ class AllowedHosts:
     def __init__(self, origins: Iterable[str] = ()) -> None:
         self._patterns = [urlsplit(origin) for origin in (*VENDOR_IMAGE_HOSTS, *origins)]
 
-    def allow(self, url: str) -> bool:
-        """Whether a picture may be fetched from there: over https, or over http from this machine itself."""
+    def refusal(self, url: str) -> str | None:
+        """Say why a picture may not be fetched from there; None if it may."""
         try:
             parts = urlsplit(url)
-            return _is_safe(parts) and any(_matches(parts, pattern) for pattern in self._patterns)
+            if not _is_safe(parts):
+                return NOT_ENCRYPTED
+            return None if any(_matches(parts, pattern) for pattern in self._patterns) else NOT_ALLOWED
         except ValueError:  # no address, or a port that is not a number
-            return False
+            return NOT_ALLOWED
 
 
 def _is_safe(parts: SplitResult) -> bool:
+    """Whether it is over https, or over http from this machine itself."""
     loopback = parts.hostname in {name.strip("[]") for name in LOOPBACK}
     return parts.scheme == "https" or (parts.scheme == "http" and loopback)
 
@@ -138,8 +142,8 @@ class Pictures:
     async def _follow(self, url: str) -> AsyncIterator[Response]:
         """Ask for a picture, and go where its site sends us, within the allowed hosts."""
         for _ in range(1 + MAX_REDIRECTS):
-            if not self._allowed.allow(url):
-                raise PictureFailed(NOT_ALLOWED)
+            if refusal := self._allowed.refusal(url):
+                raise PictureFailed(refusal)
             async with self._ask(url) as response:
                 if not response.has_redirect_location:
                     _check(response)
