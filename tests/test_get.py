@@ -124,7 +124,7 @@ def test_an_id_may_follow_the_flag_that_waits(capsys: pytest.CaptureFixture[str]
     assert SUCCEEDED in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "86401"])
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "86401", "30s", "1.5 minutes"])
 def test_a_wait_that_cannot_be_is_refused(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(SUCCEEDED, f"--wait={seconds}", "--sandbox") == 2
     assert "--wait must be a number of seconds from 1 to 86400" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 DEFAULT_WAIT_SECONDS = 600.0
 LONGEST_WAIT_SECONDS = 86_400.0
+# Meant as a time, and no task's id.
+_WITH_UNIT = re.compile(r"[\d.,]+ ?(s|secs?|seconds?|m|mins?|minutes?|h|hours?)", re.IGNORECASE)
 
 
 def ids_and_wait(ids: list[str], wait: str | None) -> tuple[list[str], float | None]:
@@ -50,6 +53,8 @@ def ids_and_wait(ids: list[str], wait: str | None) -> tuple[list[str], float | N
         try:
             seconds = float(wait)
         except ValueError:
+            if _WITH_UNIT.fullmatch(wait):
+                seconds = 0.0
             ids = [wait, *ids]
     if seconds is not None and not 1 <= seconds <= LONGEST_WAIT_SECONDS:
         raise SettingsRefused(f"--wait must be a number of seconds from 1 to {LONGEST_WAIT_SECONDS:.0f}")
