@@ -32,7 +32,7 @@ SAVED_AT_ONCE = 4
 OUT_OF_TIME = "There was no time left. Call again: what was saved is kept."
 
 # A task id made of these alone is the beginning of a file name as it is, on every system.
-_SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
