@@ -65,6 +65,8 @@ def test_a_table_says_how_the_tasks_are_with_reasons_and_links(capsys: pytest.Ca
     assert lines[2].strip().startswith("http://127.0.0.1:")
     assert lines[3].split()[:3] == [FAILED, "failed", "wedding"]
     assert lines[4].strip().startswith("“No face was found in the photo.” (face_not_found, trace id ")
+    assert lines[5].split() == ["none", "not_found"]
+    assert lines[6].strip() == "The API does not know this task id. Check it."
 
 
 def test_one_json_object_is_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:

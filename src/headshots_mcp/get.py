@@ -13,7 +13,7 @@ import anyio
 from pydantic import ValidationError
 
 from headshots_mcp.api.client import HeadshotsClient
-from headshots_mcp.api.errors import LookupFailed, SettingUnusable, TokenMissing
+from headshots_mcp.api.errors import LookupFailed, NotFound, SettingUnusable, TokenMissing
 from headshots_mcp.api.requests import RetrieveTasks
 from headshots_mcp.api.wording import duration
 from headshots_mcp.lookup.pictures import AllowedHosts, Pictures
@@ -170,6 +170,8 @@ def _details(outcome: Outcome) -> Iterator[str]:
     if isinstance(outcome, LookupFailed):
         yield str(outcome)
         return
+    if outcome.status == "not_found":
+        yield NotFound.message
     if outcome.error:
         yield outcome.error.in_words()
     yield from outcome.image_urls

@@ -117,7 +117,7 @@ async def test_a_reason_is_given_for_each_task_without_pictures(tmp_path: Path) 
     assert [(one["id"], one.get("reason")) for one in result.structured_content["pictures"]] == [
         (UNKNOWN, "This task is not finished yet."),
         (FAILED, "This task failed."),
-        ("none", "The API does not know this task id."),
+        ("none", "The API does not know this task id. Check it."),
         (SUCCEEDED, None),
     ]
     assert text_of(result).startswith("1 of 1 pictures saved.\n")

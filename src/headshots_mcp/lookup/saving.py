@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import anyio
 from pydantic.json_schema import SkipJsonSchema
 
-from headshots_mcp.api.errors import LookupFailed
+from headshots_mcp.api.errors import LookupFailed, NotFound
 from headshots_mcp.lookup.pictures import PictureFailed
 from headshots_mcp.lookup.tasks import Answer
 
@@ -182,7 +182,7 @@ _NO_PICTURES = {
     "processing": "This task is not finished yet.",
     "succeeded": "The API lists no pictures for this task.",
     "failed": "This task failed.",
-    "not_found": "The API does not know this task id.",
+    "not_found": NotFound.message,
     "unavailable": "This task could not be looked up.",
 }
 
