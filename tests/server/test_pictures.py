@@ -10,6 +10,7 @@ from contextlib import ExitStack, asynccontextmanager
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx2
 import jsonschema
 import pytest
@@ -17,6 +18,7 @@ from mcp import MCPError
 from mcp_types import INVALID_PARAMS, BlobResourceContents, ResourceLink
 from starlette.responses import JSONResponse
 
+from headshots_mcp.lookup.saving import OUT_OF_TIME
 from headshots_mcp.sandbox.app import FAILED, GALLERY, SUCCEEDED, TOKEN, UNKNOWN, Sandbox
 from headshots_mcp.sandbox.portraits import portrait
 from headshots_mcp.server.resources import MAX_RESOURCE_BYTES, PICTURES_AT_ONCE, ROOM_SECONDS
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp.client import Client
+    from starlette.types import Receive, Scope, Send
 
     from tests.conftest import Served
     from tests.lookup.picture_site import PictureSite
@@ -124,11 +127,41 @@ async def test_a_reason_is_given_for_each_task_without_pictures(tmp_path: Path) 
 
 
 async def test_a_task_that_could_not_be_looked_up_says_why(tmp_path: Path) -> None:
+    sandbox = Sandbox()
+    refused = {"id": "t", "success": False, "error": {"code": "used_up"}, "trace_id": "trace"}
+    sandbox.script("t", [JSONResponse({"items": [refused]})])
+    with sandbox.serve() as origin:
+        async with connected(origin, save_dir=tmp_path) as client:
+            result = await save(client, "t", "none")
+
+    told, _ = result.structured_content["pictures"]
+    assert told["reason"].endswith("(HTTP 200, code used_up, trace id trace)")
+
+
+async def test_what_stands_in_the_way_of_every_task_is_an_error_as_of_the_other_tools(tmp_path: Path) -> None:
     async with offering(tmp_path) as client:
         result = await save(client, "fault-403")
 
-    (told,) = result.structured_content["pictures"]
-    assert told["reason"].endswith("(HTTP 403, code used_up, trace id 2cf86e86-22a4-46e1-ac2f-032c0f2a4e89)")
+    assert result.is_error
+    assert text_of(result).endswith("(HTTP 403, code used_up, trace id 2cf86e86-22a4-46e1-ac2f-032c0f2a4e89)")
+
+
+class Late(JSONResponse):
+    """An answer that comes when most of the time for a call is over."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.sleep(SAVE_SECONDS)
+        await super().__call__(scope, receive, send)
+
+
+@pytest.mark.usefixtures("movable_clock")
+async def test_a_call_ends_in_time_however_long_looking_up_took(tmp_path: Path) -> None:
+    sandbox = Sandbox()
+    sandbox.script("t", [Late({"items": [{"id": "t", "response": {"data": [{"image_url": "https://x.invalid/1"}]}}]})])
+    async with connected(sandbox, save_dir=tmp_path, within=2 * SAVE_SECONDS) as client:
+        result = await save(client, "t")
+
+    assert text_of(result).splitlines() == ["0 of 1 pictures saved.", f"t, picture 1 not saved: {OUT_OF_TIME}"]
 
 
 async def test_what_is_not_allowed_or_there_already_is_not_saved_and_said_why(tmp_path: Path) -> None:
@@ -165,7 +198,7 @@ async def test_nothing_is_ever_saved_outside_the_folder(tmp_path: Path, site: Pi
     [
         ({}, "ids"),
         ({"ids": []}, "ids"),
-        ({"ids": ["x"] * 51}, "ids"),
+        ({"ids": ["x"] * 51}, "ids: must name at most 50 task ids"),
         ({"ids": ["x"], "folder": "elsewhere"}, "folder"),
     ],
 )

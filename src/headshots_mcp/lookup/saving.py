@@ -126,7 +126,7 @@ class SavedPicture(Answer):
 
 
 async def save_pictures(
-    folder: Folder, outcomes: Mapping[str, Outcome], report: Report, *, seconds: float = math.inf
+    folder: Folder, outcomes: Mapping[str, Outcome], report: Report, *, deadline: float = math.inf
 ) -> list[Attempt]:
     """Save all pictures of some tasks.
 
@@ -134,7 +134,7 @@ async def save_pictures(
         folder: Where to save them.
         outcomes: What is known of each task.
         report: Called after each picture with how many are done, of how many, and the same in words.
-        seconds: When to stop; what was not saved by then says so.
+        deadline: When to stop, on anyio's clock; what was not saved by then says so.
 
     Returns:
         An entry for each picture, and one for each task without any, in the order of the tasks.
@@ -151,7 +151,7 @@ async def save_pictures(
         done += 1
         await report(done, len(pictures), f"{done} of {len(pictures)} pictures done")
 
-    with anyio.move_on_after(seconds):
+    with anyio.CancelScope(deadline=deadline):
         async with anyio.create_task_group() as group:
             for index, attempt in pictures:
                 group.start_soon(save, index, attempt)

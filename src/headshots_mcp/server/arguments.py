@@ -64,7 +64,7 @@ _REASONS = {
     "list_type": "must be a list of task ids",
     "literal_error": "must be {expected}",
     "too_short": "must name at least one task id",
-    "too_long": "must name at most 1,000 task ids; ask for the others in another call",
+    "too_long": "must name at most {max_length:,} task ids; ask for the others in another call",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+import anyio
 from mcp.server.mcpserver import Context  # noqa: TC002 -- the SDK reads the annotations of tools
 from mcp_types import CallToolResult, ResourceLink, TextContent, ToolAnnotations
 from pydantic import Field
@@ -11,6 +12,7 @@ from pydantic import Field
 from headshots_mcp.api.requests import Request, TaskId
 from headshots_mcp.lookup.saving import SavedPicture, save_pictures
 from headshots_mcp.lookup.tasks import Answer
+from headshots_mcp.server.answers import raise_if_all_failed
 from headshots_mcp.server.icon import ICONS
 from headshots_mcp.server.sdk import RequestTool
 
@@ -59,8 +61,10 @@ class SaveTool:
 
     async def save_headshots(self, request: SaveHeadshots, ctx: Context) -> Annotated[CallToolResult, SavedHeadshots]:
         """Save the pictures of some tasks, and report progress to a caller who asked for that."""
+        deadline = anyio.current_time() + SAVE_SECONDS
         outcomes = await self._lookups.several(request.ids, ctx.headers)
-        return _result(await save_pictures(self._folder, outcomes, ctx.report_progress, seconds=SAVE_SECONDS))
+        raise_if_all_failed(outcomes)
+        return _result(await save_pictures(self._folder, outcomes, ctx.report_progress, deadline=deadline))
 
 
 def _result(attempts: list[Attempt]) -> CallToolResult:
