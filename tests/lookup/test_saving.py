@@ -12,7 +12,8 @@ import anyio
 import pytest
 
 from headshots_mcp.lookup.pictures import AllowedHosts, PictureFailed, Pictures, PictureType
-from headshots_mcp.lookup.saving import Folder, file_name
+from headshots_mcp.lookup.saving import OUT_OF_TIME, Folder, file_name, save_pictures
+from headshots_mcp.lookup.tasks import HeadshotTask
 from tests.lookup.picture_site import OTHER_PNG, PNG, file_names, picture_site
 
 if TYPE_CHECKING:
@@ -110,6 +111,34 @@ async def test_a_caller_that_goes_away_in_the_middle_leaves_nothing_behind(tmp_p
         group.cancel_scope.cancel()
 
     assert file_names(tmp_path) == []
+
+
+async def test_what_a_killed_process_has_left_behind_is_removed(tmp_path: Path, site: PictureSite) -> None:
+    left, under_way = tmp_path / ".headshot-0.part", tmp_path / ".headshot-1.part"
+    mine = [tmp_path / "mine.part", tmp_path / ".headshot-mine"]
+    for path in (left, under_way, *mine):
+        path.write_bytes(b"")
+    for path in (left, *mine):
+        os.utime(path, (0, 0))
+    await folder(tmp_path, site).save(f"{site.origin}/png", "t", 1)
+
+    assert file_names(tmp_path) == sorted([under_way.name, *(path.name for path in mine), "t-1.png"])
+
+
+async def test_what_there_is_no_time_for_is_said_so(tmp_path: Path, site: PictureSite) -> None:
+    task = HeadshotTask(id="t", status="succeeded", image_urls=[f"{site.origin}/png", f"{site.origin}/jpg"])
+    reports = list[int]()
+
+    async def report(done: int, _total: int, _message: str) -> None:
+        reports.append(done)
+
+    attempts = await save_pictures(folder(tmp_path, site), {"t": task}, report, deadline=anyio.current_time())
+
+    assert [(attempt.number, attempt.saved, attempt.reason) for attempt in attempts] == [
+        (1, None, OUT_OF_TIME),
+        (2, None, OUT_OF_TIME),
+    ]
+    assert (reports, file_names(tmp_path)) == ([], [])
 
 
 async def test_ten_who_save_the_same_picture_at_once_leave_one_file(tmp_path: Path, site: PictureSite) -> None:

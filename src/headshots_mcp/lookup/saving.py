@@ -6,6 +6,7 @@ import filecmp
 import math
 import os
 import re
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
     Report = Callable[[int, int, str], Awaitable[None]]
 
 SAVED_AT_ONCE = 4
+# No fetch lasts as long, so what is older was left by a process that was killed.
+ABANDONED_SECONDS = 3600
 OUT_OF_TIME = "There was no time left. Call again: what was saved is kept."
 
+# What is not a whole picture yet.
+_PART = ".headshot-{}.part"
 # A task id made of these alone is the beginning of a file name as it is, on every system.
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
@@ -61,6 +66,7 @@ class Folder:
         self._path = path
         self._pictures = pictures
         self._saved: dict[tuple[str, str, int], Saved] = {}
+        self._is_swept = False
 
     async def save(self, url: str, task_id: str, number: int) -> Saved:
         """Save the picture `number` of a task, counted from 1; one that is there already is kept.
@@ -85,7 +91,8 @@ class Folder:
     def _temporary(self) -> Iterator[BinaryIO]:
         """Make a file beside the pictures, under a name that is none of a picture; it is gone afterwards."""
         self._path.mkdir(parents=True, exist_ok=True)
-        path = self._path / f".headshot-{token_hex(8)}.part"
+        self._sweep()
+        path = self._path / _PART.format(token_hex(8))
         file = path.open("xb")
         try:
             yield file
@@ -94,6 +101,16 @@ class Folder:
                 file.close()
             with suppress(OSError):
                 path.unlink()
+
+    def _sweep(self) -> None:
+        """Remove, once, what processes that were killed have left behind."""
+        if self._is_swept:
+            return
+        self._is_swept = True
+        for path in self._path.glob(_PART.format("*")):
+            with suppress(OSError):
+                if time.time() - path.lstat().st_mtime > ABANDONED_SECONDS:
+                    path.unlink()
 
 
 @dataclass(frozen=True)
