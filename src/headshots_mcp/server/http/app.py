@@ -28,7 +28,7 @@ from headshots_mcp.server.slots import Slots
 from headshots_mcp.server.tools import create_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -76,41 +76,35 @@ def application(
             await _send_traces()
 
     lifetime = Lifetime(opened)
-    return Starlette(
-        routes=[
-            Route("/", _welcome),
-            Route("/health", _health),
-            *([Route("/mcp", streamable)] if streamable else []),
-            Mount("", SseApp(server)),
-        ],
-        middleware=[
-            Middleware(PathMiddleware),
-            Middleware(
-                HostOriginMiddleware,
-                hosts=(*settings.allowed_hosts, *([address] if address else [])),
-                origins=settings.allowed_origins,
-            ),
-            # An origin that was let in may also read the answer, even if that is a refusal.
-            Middleware(
-                CORSMiddleware,
-                allow_origin_regex=".*",
-                allow_methods=["GET", "POST", "DELETE"],
-                allow_headers=["*"],
-                allow_private_network=True,
-                expose_headers=["mcp-session-id", "retry-after"],
-            ),
-            Middleware(MethodMiddleware, methods=_METHODS if streamable else _METHODS_OF_SSE),
-            Middleware(LifetimeMiddleware, lifetime=lifetime),
-            *([Middleware(SharedToken, token=shared_token)] if shared_token else []),
-            Middleware(Admission, calls=calls, shutdown=shutdown),
-            Middleware(SingleResponse),
-        ],
-        lifespan=lifetime.lifespan,
-    )
+    routes = [Route("/", _welcome), Route("/health", _health), Mount("", SseApp(server))]
+    methods = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/sse": ("GET",), "/messages/": ("POST",)}
+    if streamable:
+        routes.insert(0, Route("/mcp", streamable))
+        methods["/mcp"] = ("POST",)
+    middleware = [*_checks(settings, address, methods), Middleware(LifetimeMiddleware, lifetime=lifetime)]
+    if shared_token:
+        middleware.append(Middleware(SharedToken, token=shared_token))
+    middleware += [Middleware(Admission, calls=calls, shutdown=shutdown), Middleware(SingleResponse)]
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifetime.lifespan)
 
 
-_METHODS_OF_SSE = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/sse": ("GET",), "/messages/": ("POST",)}
-_METHODS = {**_METHODS_OF_SSE, "/mcp": ("POST",)}
+def _checks(settings: Settings, address: str | None, methods: Mapping[str, Sequence[str]]) -> list[Middleware]:
+    """List what a request has to pass before it touches anything of the application, from the outside in."""
+    hosts = (*settings.allowed_hosts, address) if address else settings.allowed_hosts
+    return [
+        Middleware(PathMiddleware),
+        Middleware(HostOriginMiddleware, hosts=hosts, origins=settings.allowed_origins),
+        # An origin that was let in may also read the answer, even if that is a refusal.
+        Middleware(
+            CORSMiddleware,
+            allow_origin_regex=".*",
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            allow_private_network=True,
+            expose_headers=["mcp-session-id", "retry-after"],
+        ),
+        Middleware(MethodMiddleware, methods=methods),
+    ]
 
 
 async def _send_traces() -> None:

@@ -12,7 +12,7 @@ from headshots_mcp.server.http.refusals import refusal
 from headshots_mcp.settings import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -64,7 +64,7 @@ class HostOriginMiddleware:
     whole, on every bind.
     """
 
-    def __init__(self, app: ASGIApp, hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Iterable[str], origins: Iterable[str]) -> None:
         self._app = app
         self._hosts = {*LOOPBACK, *hosts}
         self._origins = set(origins)
