@@ -38,7 +38,7 @@ class Row:
         self.samples.setdefault(getattr(subject, "name", subject), []).extend(samples)
 
     def median(self, name: str) -> float:
-        """Give the middle of what was measured of a server."""
+        """Return the median of what was measured of a server."""
         return statistics.median(self.samples[name])
 
     def judge(self, limit: float, *, of: str | None = None, plus: float | None = None, least: bool = False) -> Row:
@@ -67,7 +67,7 @@ class Bench:
         self._random = Random(row)
 
     def some(self, *kinds: str, without: str = "") -> list[Subject]:
-        """Give the servers of some kinds."""
+        """Return the servers of some kinds."""
         return [subject for subject in self.subjects if subject.kind in kinds and subject.name != without]
 
     @property

@@ -176,7 +176,7 @@ async def _ask(call: bytes, reader: asyncio.StreamReader, writer: asyncio.Stream
 
 
 async def _in_time(server: HttpServer, call: bytes, seconds: float) -> float | None:
-    """Ask once over a new connection; gives how long the answer took, None if there was none in time."""
+    """Ask once over a new connection, and return the seconds until the answer, None if there was none in time."""
     began, writer = time.perf_counter(), None
     try:
         with anyio.fail_after(seconds):
@@ -211,7 +211,7 @@ async def _beside_a_greedy_one(bench: Bench, server: HttpServer) -> list[float]:
 
 
 async def _after_a_flood(bench: Bench, server: HttpServer, seconds: float) -> float:
-    """Flood a server, then ask ten times as another caller; gives the seconds until the first answer, 40 for none."""
+    """Flood a server, ask ten times as another caller, and return the seconds until the first answer, 40 if none."""
     began, random, call = time.perf_counter(), Random(1), server.calls(bench.ids(1000))
 
     async def hang_up_again_and_again() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from subjects import Subject
 
-LONGEST_LIFE = 300
+LIFETIME_SECONDS = 300
 INITIALIZE = {
     "protocolVersion": "2025-06-18",
     "capabilities": {},
@@ -36,17 +36,17 @@ class Process:
         self._process = subprocess.Popen(
             command, env=environment, stdin=stream, stdout=stream, stderr=subprocess.DEVNULL
         )
-        self._limit = threading.Timer(LONGEST_LIFE, self._process.kill)
+        self._limit = threading.Timer(LIFETIME_SECONDS, self._process.kill)
         self._limit.daemon = True
         self._limit.start()
 
     def memory(self, what: str) -> float:
-        """Give a line of the process's memory in MB: VmRSS now, VmHWM at most so far."""
+        """Return a figure of the process's memory in MB: VmRSS is its size now, VmHWM the largest so far."""
         status = Path(f"/proc/{self._process.pid}/status").read_text("utf-8").splitlines()
         return next(int(line.split()[1]) for line in status if line.startswith(what)) / 1024
 
     def processor_seconds(self) -> float:
-        """Give how long the process's main thread has been computing, which others on the machine hardly change."""
+        """Return how long the process's main thread has been computing, which other processes hardly change."""
         return int(Path(f"/proc/{self._process.pid}/schedstat").read_text("utf-8").split()[0]) / 1e9
 
     def __enter__(self):
@@ -130,7 +130,7 @@ class StdioPeer(Process):
 
 
 def checked(message: dict[str, Any]) -> dict[str, Any]:
-    """Give the result in a JSON-RPC answer, or raise what it says instead."""
+    """Return the result in a JSON-RPC answer, or raise the error in it."""
     result = message.get("result")
     if result is None or result.get("isError"):
         raise CallFailed(json.dumps(message)[:300])

@@ -43,7 +43,7 @@ class RunningUpstream:
         self.certificates = certificates
 
     def origin(self, scheme: str) -> str:
-        """Give the base URL for servers."""
+        """Return the base URL for servers."""
         return f"{scheme}://127.0.0.1:{self.ports[scheme]}"
 
     def counts(self, subject: Subject) -> dict[str, int]:

@@ -37,7 +37,7 @@ class Subject:
         return f"bench-{self.name}"
 
     def environment(self, base_url: str, certificates: str) -> dict[str, str]:
-        """Give what the server is started with, and nothing of what this shell says about Python."""
+        """Return the environment the server is started in, without this shell's settings of Python."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
         return kept | {
             "ACEDATACLOUD_API_BASE_URL": base_url,
@@ -57,7 +57,7 @@ def ours(checkout: Path = HERE.parent, name: str = "headshots-mcp") -> Subject:
 
 
 def floors() -> list[Subject]:
-    """Give the two floors that are servers; they run in this server's environment, on the same versions."""
+    """Return the two floors that are servers; they run in this server's environment, on the same versions."""
     python = str(_environment("headshots-mcp") / "bin" / "python")
     empty, shared = ([python, str(HERE / "floors" / name)] for name in ("empty.py", "shared_client.py"))
     return [

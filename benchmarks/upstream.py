@@ -21,7 +21,7 @@ _DOCUMENTED = Path(__file__).parent.parent / "tests" / "documented" / "single.js
 
 
 def record(task_id: str) -> dict[str, Any]:
-    """Give the documented record for any id: the second picture a link of its own, except in the documented task."""
+    """Return the documented record for any id, with a second link of its own, except in the documented task."""
     document = json.loads(_DOCUMENTED.read_text("utf-8").replace(DOCUMENTED, task_id))
     if task_id != DOCUMENTED:
         picture = document["response"]["data"][1]
@@ -30,7 +30,7 @@ def record(task_id: str) -> dict[str, Any]:
 
 
 def unfinished_record(task_id: str) -> dict[str, Any]:
-    """Give what the API documents for a task without pictures."""
+    """Return what the API documents for a task without pictures."""
     return record(task_id) | {"response": {"task_id": task_id, "status": "unknown", "data": []}}
 
 

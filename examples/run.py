@@ -59,7 +59,7 @@ def examples() -> dict[str, Example]:
 
 
 def call(command: list[str], folder: Path, seconds: float, environment: dict[str, str] | None = None) -> str:
-    """Run a command, which must end in time and well; gives what it printed."""
+    """Run a command, which must end in time and without an error, and return what it printed."""
     program = shutil.which(command[0])
     if program is None:
         raise Failed(f"{command[0]} is not on PATH; uv is needed, and for TypeScript Node.js 20 or newer with npm")
@@ -109,7 +109,7 @@ def install_server(folder: Path) -> None:
 
 
 def run(example: Example, uvx: Path) -> float:
-    """Run an example without any key, with our `uvx` first on PATH; gives the seconds it took."""
+    """Run an example without any key, with our `uvx` first on PATH, and return the seconds it took."""
     environment = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_TOKEN"))}
     environment["PATH"] = os.pathsep.join([str(uvx), environment["PATH"]])
     started = time.monotonic()
@@ -135,7 +135,7 @@ def versions(example: Example) -> tuple[str, str]:
 
 
 def report(uvx: Path, example: Example) -> str | None:
-    """Install and run an example and print its row of the table; gives what went wrong, if anything did."""
+    """Install and run an example, print its row of the table, and return what went wrong, if anything did."""
     about, seconds, failure = ("", ""), "", None
     try:
         call(example.install, example.folder, INSTALL_SECONDS)

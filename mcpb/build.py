@@ -43,7 +43,7 @@ def build(folder: Path) -> Path:
 
 
 def contents(screenshots: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Give the files of the bundle: what a host reads and what an installation needs."""
+    """Yield the files of the bundle: what a host reads and what an installation needs."""
     for name in ("manifest.json", "icon.png"):
         yield name, (HERE / name).read_bytes()
     sources = [path for path in (REPOSITORY / "src").rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
@@ -54,7 +54,7 @@ def contents(screenshots: list[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def without_development(project: str) -> str:
-    """Leave out the tools of development, which a host would install too."""
+    """Leave out the development tools, which a host would install as well."""
     tables = re.split(r"^(?=\[)", project, flags=re.MULTILINE)
     return "".join(table for table in tables if table.startswith(INSTALLED))
 
