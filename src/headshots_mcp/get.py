@@ -1,4 +1,4 @@
-"""`headshots-mcp get`: looks tasks up for people and scripts, waits for them and saves their pictures."""
+"""`headshots-mcp get`: looks up tasks for people and scripts, waits for them and saves their pictures."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from headshots_mcp.settings import Settings
 
 DEFAULT_WAIT_SECONDS = 600.0
-LONGEST_WAIT_SECONDS = 86_400.0
+MAX_WAIT_SECONDS = 86_400.0
 # Meant as a time, and no task's id.
 _WITH_UNIT = re.compile(r"[\d.,]+ ?(s|secs?|seconds?|m|mins?|minutes?|h|hours?)", re.IGNORECASE)
 
 
 def ids_and_wait(ids: list[str], wait: str | None) -> tuple[list[str], float | None]:
-    """Check the arguments; gives the ids, and for how many seconds to wait, None not to.
+    """Check the arguments, and return the ids and how many seconds to wait, None not to wait.
 
     Args:
         ids: The task ids.
-        wait: What follows --wait, empty if that is nothing, None without --wait. If it is not a number it is an id.
+        wait: What follows --wait: empty if nothing does, None without --wait. If it is not a number, it is an id.
 
     Raises:
-        SettingsRefused: If they cannot work.
+        SettingsRefused: If they are invalid.
     """
     seconds = DEFAULT_WAIT_SECONDS if wait is not None else None
     if wait:
@@ -56,8 +56,8 @@ def ids_and_wait(ids: list[str], wait: str | None) -> tuple[list[str], float | N
             if _WITH_UNIT.fullmatch(wait):
                 seconds = 0.0
             ids = [wait, *ids]
-    if seconds is not None and not 1 <= seconds <= LONGEST_WAIT_SECONDS:
-        raise SettingsRefused(f"--wait must be a number of seconds from 1 to {LONGEST_WAIT_SECONDS:.0f}")
+    if seconds is not None and not 1 <= seconds <= MAX_WAIT_SECONDS:
+        raise SettingsRefused(f"--wait must be a number of seconds from 1 to {MAX_WAIT_SECONDS:.0f}")
     try:
         return RetrieveTasks(ids=ids).ids, seconds
     except ValidationError:
@@ -66,14 +66,14 @@ def ids_and_wait(ids: list[str], wait: str | None) -> tuple[list[str], float | N
 
 @dataclass(frozen=True)
 class Found:
-    """What became of some tasks, and of their pictures if these were to be saved."""
+    """The outcomes of some tasks, and of saving their pictures if that was asked for."""
 
     outcomes: Mapping[str, Outcome]
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        """0 if all tasks have succeeded and all their pictures are saved, 2 if a setting cannot work, else 1."""
+        """0 if all tasks have succeeded and all their pictures are saved, 2 if a setting is invalid, else 1."""
         outcomes = self.outcomes.values()
         if any(isinstance(outcome, (SettingUnusable, TokenMissing)) for outcome in outcomes):
             return 2
@@ -81,14 +81,14 @@ class Found:
         return 0 if all_there and all(attempt.saved for attempt in self.attempts) else 1
 
     def as_json(self) -> str:
-        """Give everything as one JSON object, in ASCII: `tasks` as the tools have them, and `pictures`."""
+        """Return everything as one JSON object, in ASCII: `tasks` as the tools return them, and `pictures`."""
         found = {"tasks": [_dumped(as_task(id_, outcome)) for id_, outcome in self.outcomes.items()]}
         if self.attempts:
             found["pictures"] = [_dumped(SavedPicture.of(attempt)) for attempt in self.attempts]
         return json.dumps(found, indent=2)
 
     def as_text(self) -> str:
-        """Give everything as people read it: a line a task, and what belongs to it below."""
+        """Return everything as people read it: one line per task, with its details below."""
         tasks = [as_task(id_, outcome) for id_, outcome in self.outcomes.items()]
         rows = [("ID", "STATUS", "TEMPLATE", "AGE"), *map(_row, tasks)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -97,7 +97,7 @@ class Found:
         return "\n".join(line for row, more in zip(lines, below, strict=True) for line in (row, *more))
 
     def _below(self, task_id: str, outcome: Outcome) -> list[str]:
-        """Give the reason or the pictures of a task: where they were saved, else their links."""
+        """Return the reason or the pictures of a task: where they were saved, else their links."""
         attempts = [attempt for attempt in self.attempts if attempt.task_id == task_id and attempt.number]
         if attempts:
             return [f"    {attempt.saved.path if attempt.saved else attempt.reason}" for attempt in attempts]
@@ -107,13 +107,13 @@ class Found:
 async def get(
     settings: Settings, ids: list[str], *, wait_seconds: float | None = None, folder: Path | None = None
 ) -> Found:
-    """Look tasks up, and say on a terminal's stderr how far it is.
+    """Look up tasks, and show the progress on stderr if that is a terminal.
 
     Args:
         settings: How to reach the API.
-        ids: Which tasks.
-        wait_seconds: For how long to wait for those that are unfinished; None not to.
-        folder: Where to save their pictures; None not to.
+        ids: The tasks.
+        wait_seconds: How long to wait for unfinished tasks; None not to wait.
+        folder: Where to save their pictures; None not to save them.
     """
     if settings.token is None:
         return Found(dict.fromkeys(ids, TokenMissing()))
@@ -136,7 +136,7 @@ async def get(
 
 
 class Progress:
-    """One line on stderr that says how far it is, if stderr is a terminal."""
+    """One line on stderr that shows the progress, if stderr is a terminal."""
 
     def __init__(self) -> None:
         self._shown = ""
@@ -150,7 +150,7 @@ class Progress:
         self._show(message)
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._shown:
             self._show("")
 

@@ -138,7 +138,7 @@ def root_path(given: str) -> str:
 
 
 def folder(given: str) -> Path:
-    """Check the name of a folder, which need not be there yet; gives its full path.
+    """Check the name of a folder, which need not exist yet, and return its full path.
 
     Raises:
         SettingsRefused: If it cannot be one.
@@ -146,7 +146,7 @@ def folder(given: str) -> Path:
     path = _expanded(given).absolute()
     try:
         is_something_else = path.exists() and not path.is_dir()
-    except OSError:  # not even that may be known; whoever saves there says why
+    except OSError:  # even that may be forbidden; saving says why
         is_something_else = False
     if is_something_else or not given.strip():
         raise SettingsRefused("must be a folder.")
@@ -224,7 +224,7 @@ def _save_dir(given: str) -> Path | None:
 
 
 def _expanded(given: str) -> Path:
-    """Put the home of a user in place of `~`; where no shell has seen a path, nobody else does."""
+    """Replace `~` by the user's home, which only a shell would have done before."""
     try:
         return Path(given).expanduser()
     except RuntimeError:  # the home of an unknown user
@@ -232,7 +232,7 @@ def _expanded(given: str) -> Path:
 
 
 def _is_text(given: str) -> bool:
-    """Tell whether what the system gave can be sent as UTF-8."""
+    """Whether text from the system can be sent as UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in given)
 
 

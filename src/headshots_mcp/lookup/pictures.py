@@ -1,4 +1,4 @@
-"""Fetches pictures: only from hosts that are allowed, never more than a picture can be, and nothing that is not one."""
+"""Fetches pictures: only from allowed hosts, with limits on size and time, and nothing that is not a picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from httpx2 import Response
 
-# Where the API's documents and its answers keep pictures.
+# Where the API's documentation and its answers have pictures.
 VENDOR_IMAGE_HOSTS = (
     "https://platform.cdn.acedata.cloud",
     "https://cdn.acedata.cloud",
@@ -44,7 +44,7 @@ _HEADERS = {"accept": "image/*", "accept-encoding": "identity", "user-agent": f"
 
 
 class PictureType(NamedTuple):
-    """A kind of picture: its media type, and the extension of its files."""
+    """A type of picture: its media type, and the extension of its files."""
 
     mime: str
     extension: str
@@ -60,7 +60,7 @@ _BEGINNINGS = {b"\x89PNG\r\n\x1a\n": _PNG, b"\xff\xd8\xff": _JPEG, b"GIF87a": _G
 
 
 def picture_type(head: bytes) -> PictureType | None:
-    """Tell a picture's type by its first 32 bytes, None if they are not those of a picture."""
+    """Return a picture's type by its first 32 bytes; None if they are not a picture's."""
     for beginning, kind in _BEGINNINGS.items():
         if head.startswith(beginning):
             return kind
@@ -72,7 +72,7 @@ def picture_type(head: bytes) -> PictureType | None:
 
 
 class PictureFailed(Exception):
-    """A picture that could not be had; `str()` is a sentence that says why, without the picture's address."""
+    """A picture that could not be fetched or saved; `str()` is a sentence that says why, without its URL."""
 
 
 class AllowedHosts:
@@ -107,7 +107,7 @@ def _matches(parts: SplitResult, pattern: SplitResult) -> bool:
 
 
 class Pictures:
-    """Fetches pictures, each over a connection of its own, without a token and without cookies."""
+    """Fetches pictures, each over its own connection, without a token and without cookies."""
 
     def __init__(self, allowed: AllowedHosts, *, silence_timeout: float = SILENCE_SECONDS) -> None:
         """Fetch from allowed hosts only.
@@ -120,12 +120,12 @@ class Pictures:
         self._silence_timeout = silence_timeout
 
     async def fetch(self, url: str, into: BinaryIO, *, limit: int = MAX_PICTURE_BYTES) -> PictureType:
-        """Write a picture of at most `limit` bytes into a file, within a minute; gives its type.
+        """Write a picture of at most `limit` bytes into a file, within a minute, and return its type.
 
         Raises:
-            PictureFailed: If it may not be fetched, cannot be, or is not a picture; part of it may be written then.
+            PictureFailed: If it may not or cannot be fetched, or is not a picture; part of it may have been written.
         """
-        import httpx2  # noqa: PLC0415 -- listing the tools need not wait for it
+        import httpx2  # noqa: PLC0415 -- listing the tools should not wait for it
 
         try:
             with anyio.fail_after(FETCH_SECONDS):
@@ -140,7 +140,7 @@ class Pictures:
 
     @asynccontextmanager
     async def _follow(self, url: str) -> AsyncIterator[Response]:
-        """Ask for a picture, and go where its site sends us, within the allowed hosts."""
+        """Request a picture, and follow redirects within the allowed hosts."""
         for _ in range(1 + MAX_REDIRECTS):
             if refusal := self._allowed.refusal(url):
                 raise PictureFailed(refusal)
@@ -161,7 +161,7 @@ class Pictures:
 
         timeout = httpx2.Timeout(self._silence_timeout, connect=CONNECT_SECONDS, pool=None)
         request = httpx2.Request("GET", url, headers=_HEADERS, extensions={"timeout": timeout.as_dict()})
-        # Reading certificates takes its time.
+        # Reading certificates is slow.
         route = await anyio.to_thread.run_sync(find_route, url, os.environ)
         async with (
             aclosing(Connection(route)) as connection,
@@ -185,7 +185,7 @@ def _check(response: Response) -> None:
 
 
 async def _write(response: Response, into: BinaryIO, limit: int) -> PictureType:
-    """Write the body, as soon as its beginning is that of a picture, and no more of it than `limit` bytes."""
+    """Write the body, at most `limit` bytes of it, once its beginning is that of a picture."""
     kind, received = None, 0
     async for part in response.aiter_raw(chunk_size=_PART_BYTES):
         kind = kind or picture_type(part)

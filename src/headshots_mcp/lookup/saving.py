@@ -1,4 +1,4 @@
-"""Saves pictures into one folder: under names that every system takes, whole or not at all, overwriting nothing."""
+"""Saves pictures into one folder: under names that are valid everywhere, whole or not at all, overwriting nothing."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     Report = Callable[[int, int, str], Awaitable[None]]
 
 SAVED_AT_ONCE = 4
-# No fetch lasts as long, so what is older was left by a process that was killed.
+# No fetch takes this long, so an older file was left by a process that was killed.
 ABANDONED_SECONDS = 3600
 OUT_OF_TIME = "There was no time left. Call again: what was saved is kept."
 
-# What is not a whole picture yet.
+# The name of a picture that is not complete yet.
 _PART = ".headshot-{}.part"
-# A task id made of these alone is the beginning of a file name as it is, on every system.
+# A task id of only these can begin a file name unchanged, on every system.
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A picture in the folder: where it is, how many bytes it has, and of which type it is."""
+    """A picture in the folder: its path, its type, its size in bytes, and when the file was modified."""
 
     path: Path
     type: PictureType
@@ -51,7 +51,7 @@ class Saved:
     modified_ns: int
 
     def is_untouched(self) -> bool:
-        """Whether the file is still the one that was saved, as far as its size and time tell."""
+        """Whether the file is still the one that was saved, judging by its size and time."""
         try:
             return _signature(self.path) == (self.size, self.modified_ns)
         except OSError:
@@ -62,17 +62,17 @@ class Folder:
     """The one folder pictures are saved into."""
 
     def __init__(self, path: Path, pictures: Pictures) -> None:
-        """Make the folder only when a picture is saved."""
+        """Save into a folder, which is made when the first picture is saved."""
         self._path = path
         self._pictures = pictures
         self._saved: dict[tuple[str, str, int], Saved] = {}
         self._is_swept = False
 
     async def save(self, url: str, task_id: str, number: int) -> Saved:
-        """Save the picture `number` of a task, counted from 1; one that is there already is kept.
+        """Save picture `number` of a task, counted from 1; one that is already there is kept.
 
         Raises:
-            PictureFailed: If the picture cannot be had or saved, or another file has its name.
+            PictureFailed: If the picture cannot be fetched or saved, or another file has its name.
         """
         if (known := self._saved.get((url, task_id, number))) and known.is_untouched():
             return known
@@ -89,7 +89,7 @@ class Folder:
 
     @contextmanager
     def _temporary(self) -> Iterator[BinaryIO]:
-        """Make a file beside the pictures, under a name that is none of a picture; it is gone afterwards."""
+        """Make a file in the folder, under a name that no picture has; it is removed afterwards."""
         self._path.mkdir(parents=True, exist_ok=True)
         self._sweep()
         path = self._path / _PART.format(token_hex(8))
@@ -97,13 +97,13 @@ class Folder:
         try:
             yield file
         finally:
-            with suppress(OSError):  # a full disk complains again
+            with suppress(OSError):  # a full disk fails again here
                 file.close()
             with suppress(OSError):
                 path.unlink()
 
     def _sweep(self) -> None:
-        """Remove, once, what processes that were killed have left behind."""
+        """Remove, once, what killed processes have left behind."""
         if self._is_swept:
             return
         self._is_swept = True
@@ -115,7 +115,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A picture of a task, or a task without one: saved, or the reason why not."""
+    """A picture of a task, or a task without one, and where it was saved or the reason why not."""
 
     task_id: str
     number: int | None = None
@@ -124,7 +124,7 @@ class Attempt:
 
 
 class SavedPicture(Answer):
-    """A picture of a task as it is told: where it was saved, or why it was not."""
+    """A picture of a task as it is reported: where it was saved, or why it was not."""
 
     id: str
     number: int | SkipJsonSchema[None] = None
@@ -135,7 +135,7 @@ class SavedPicture(Answer):
 
     @classmethod
     def of(cls, attempt: Attempt) -> SavedPicture:
-        """Tell of an attempt."""
+        """Report an attempt."""
         told = cls(id=attempt.task_id, number=attempt.number, reason=attempt.reason)
         if not (saved := attempt.saved):
             return told
@@ -150,8 +150,8 @@ async def save_pictures(
     Args:
         folder: Where to save them.
         outcomes: What is known of each task.
-        report: Called after each picture with how many are done, of how many, and the same in words.
-        deadline: When to stop, on anyio's clock; what was not saved by then says so.
+        report: Called after each picture with the number done, the total, and the same in words.
+        deadline: When to stop, on anyio's clock; what was not saved by then has that as its reason.
 
     Returns:
         An entry for each picture, and one for each task without any, in the order of the tasks.
@@ -176,7 +176,7 @@ async def save_pictures(
 
 
 def _planned(task_id: str, outcome: Outcome) -> Iterator[Attempt]:
-    """Give what is to be saved of a task, none of it saved yet."""
+    """Yield what is to be saved of a task, none of it saved yet."""
     if isinstance(outcome, LookupFailed):
         yield Attempt(task_id, reason=str(outcome))
     elif outcome.image_urls:
@@ -207,7 +207,7 @@ _NO_PICTURES = {
 def file_name(task_id: str, number: int, kind: PictureType) -> str:
     """Name a picture's file `<id>-<n>.<ext>`.
 
-    An id that some system would not take is made safe, with a digest so that no two ids share a name.
+    An id that is not valid on every system is made safe, with a digest so that no two ids share a name.
     """
     if not _SAFE_ID.fullmatch(task_id):
         digest = sha256(task_id.encode()).hexdigest()[:8]
@@ -231,7 +231,7 @@ def _keep(temporary: Path, path: Path) -> None:
 
 
 def _rename(temporary: Path, path: Path) -> None:
-    """Rename a file, but never over another one, which `os.rename` would replace on some systems."""
+    """Rename a file without replacing another one, as `os.rename` would on some systems."""
     try:
         os.link(temporary, path)
     except FileExistsError:

@@ -36,7 +36,7 @@ class TaskError(Answer):
     trace_id: str | SkipJsonSchema[None] = None
 
     def in_words(self, *more: str) -> str:
-        """Give the message, in quotes for it is not ours; in brackets the code, the trace id and what more there is."""
+        """Return the message, in quotes as foreign words are, then in parentheses the code, trace id and `more`."""
         known = [self.code and named(self.code), self.trace_id and f"trace id {named(self.trace_id)}", *more]
         told, details = quoted(self.message) if self.message else "", ", ".join(filter(None, known))
         return f"{told} ({details})" if told and details else told or details
@@ -123,7 +123,7 @@ def outcome_of(task_id: str, record: TaskRecord | None) -> Outcome:
 
 
 def as_task(task_id: str, outcome: Outcome) -> HeadshotTask:
-    """Give a task as it is told; one that could not be looked up is `unavailable`, with the reason."""
+    """Return a task as it is shown; one that could not be looked up is `unavailable`, with the reason."""
     if isinstance(outcome, HeadshotTask):
         return outcome
     error = TaskError(code=outcome.code, message=outcome.message, trace_id=outcome.trace_id)

@@ -1,4 +1,4 @@
-"""Looks tasks up for calls, each with the token that came with it."""
+"""Looks tasks up on behalf of calls, each with the call's own token."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ TokenOf = Callable[[Headers], str | None]
 
 
 class Lookups:
-    """What tools and resources ask of one reader, for all callers."""
+    """All that tools and resources ask of the one reader."""
 
     def __init__(self, reader: Reader, token_of: TokenOf, ending: anyio.Event) -> None:
-        """Ask a reader; `ending` is set when the server shuts down."""
+        """Look tasks up through a reader; `ending` is set when the server shuts down."""
         self._reader = reader
         self._token_of = token_of
         self._ending = ending
@@ -39,7 +39,7 @@ class Lookups:
         """Look one task up.
 
         Raises:
-            LookupFailed: If the call has no token; so do the other methods.
+            LookupFailed: If the call has no token; the other methods raise it, too.
         """
         return await self._reader.look_up_one(task_id, self._token(headers))
 

@@ -31,7 +31,7 @@ RECORD = "The whole record of one task as the API gives it: the request, the res
 PICTURE = "The picture number n of a finished task, counted from 1: its bytes, at most 10 MiB."
 
 MAX_RESOURCE_BYTES = 10 * 1024 * 1024
-# Over HTTP, of all callers together: each is in memory several times over until it is sent.
+# Over HTTP, of all callers together: each picture is in memory several times until it is sent.
 PICTURES_AT_ONCE = 6
 ROOM_SECONDS = 20.0
 NOT_OVER_SSE = (
@@ -40,7 +40,7 @@ NOT_OVER_SSE = (
 
 
 class Resources:
-    """What can be read of a task, each resource a method."""
+    """What can be read about a task, each resource as a method."""
 
     def __init__(self, lookups: Lookups, pictures: Pictures) -> None:
         self._lookups = lookups
@@ -48,7 +48,7 @@ class Resources:
         self._room = FairLimiter(PICTURES_AT_ONCE)
 
     def add_to(self, server: MCPServer[Any]) -> None:
-        """Let a server serve them."""
+        """Register them with a server."""
         for uri, read, title, description, mime_type in (
             ("headshots://tasks/{id}", self.headshot_task, "Record of a headshot task", RECORD, "application/json"),
             (
@@ -72,7 +72,7 @@ class Resources:
         return body.decode()
 
     async def headshot_picture(self, id: str, n: str, ctx: Context) -> bytes:  # noqa: A002 -- as above
-        """Give the bytes of one picture."""
+        """Return the bytes of one picture."""
         into = BytesIO()
         with _errors_of_resources():
             link = await self._link(id, n, ctx)
@@ -81,11 +81,11 @@ class Resources:
         return into.getvalue()
 
     async def _take_room(self, request: Any) -> None:
-        """Hold room for a picture until the answer with it is sent; over stdio there is one caller and no need.
+        """Hold room for a picture until the answer with it is sent; not needed over stdio, which has one caller.
 
         Raises:
             LookupFailed: If there is none in time.
-            ResourceError: Over the older SSE transport, where nobody knows when an answer is sent.
+            ResourceError: Over the older SSE transport, which does not tell when an answer has been sent.
         """
         if request is None:
             return
@@ -107,7 +107,7 @@ class Resources:
 
 @contextmanager
 def _errors_of_resources() -> Iterator[None]:
-    """Pass errors on as the SDK takes them; an id that cannot be one is a wrong parameter."""
+    """Turn errors into the SDK's own; something that cannot be an id counts as an unknown resource."""
     try:
         yield
     except ValidationError as error:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headshots_mcp.server.lookups import Lookups
 
 MAX_SAVED_TASKS = 50
-# Most hosts give a call up after 60 s; what was saved by then is kept, and the next call goes on from there.
+# Most hosts give up on a call after 60 s; what was saved by then is kept, and the next call goes on from there.
 SAVE_SECONDS = 50.0
 
 SAVE = (
@@ -54,7 +54,7 @@ class SaveTool:
         self._folder = folder
 
     def as_tool(self) -> RequestTool:
-        """Give it as a server lists it."""
+        """Return it as a server lists it."""
         return RequestTool.of(
             self.save_headshots, title="Save headshots", description=SAVE, annotations=_SAVES, icons=ICONS
         )

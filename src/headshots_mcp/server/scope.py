@@ -23,7 +23,7 @@ class UntilAnswered:
         self._is_over = False
 
     async def hold(self, held: AbstractAsyncContextManager[object]) -> None:
-        """Enter a context, and leave it with the request: at once if that is over, which its handler may not know."""
+        """Enter a context, and leave it when the request ends: at once if it has ended, as its handler may not know."""
         await self._stack.enter_async_context(held)
         if self._is_over:
             await self._stack.aclose()

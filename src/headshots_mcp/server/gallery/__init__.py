@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 URI = "ui://headshots/gallery.html"
 CACHE_MILLISECONDS = 3_600_000
 
-# Put on a tool, it makes the host show the tool's answers in the gallery. Older hosts look for the flat key alone.
+# On a tool, it makes the host show the tool's answers in the gallery. Older hosts only look for the flat key.
 TOOL_META = {"ui": {"resourceUri": URI}, "ui/resourceUri": URI}
 
 # Each imports only from those before it.
@@ -32,7 +32,7 @@ _MODULE_WORDS = re.compile(r"^(?:import [^;]+;\n|export )", re.MULTILINE)
 
 @cache
 def page() -> str:
-    """Put the page together: a host takes one document, so style and scripts are written into it."""
+    """Assemble the page: a host takes a single document, so style and scripts are written into it."""
     folder = files(__name__)
 
     def read(name: str) -> str:
@@ -47,10 +47,10 @@ def page() -> str:
 
 
 def gallery(image_hosts: Iterable[str] = ()) -> Apps:
-    """Give the extension that serves the page.
+    """Make the extension that serves the page.
 
     Args:
-        image_hosts: Origins of pictures to allow beside the vendor's own.
+        image_hosts: Origins that pictures may come from, in addition to the vendor's own.
     """
     csp = ResourceCsp(resource_domains=list(dict.fromkeys([*VENDOR_IMAGE_HOSTS, *image_hosts])))
     permissions = ResourcePermissions(clipboard_write={})
@@ -73,7 +73,7 @@ def gallery(image_hosts: Iterable[str] = ()) -> Apps:
 
 
 async def cache_page(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Let the page be kept for an hour by whoever reads it, for it is the same for all; a record is not."""
+    """Let clients cache the page for an hour: it is the same for everybody, unlike a record."""
     result = await call_next(ctx)
     is_page = ctx.method == "resources/read" and (ctx.params or {}).get("uri") == URI
     if is_page and ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and isinstance(result, dict):
