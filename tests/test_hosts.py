@@ -114,16 +114,17 @@ def team() -> Iterator[str]:
 
 
 def claude_code(machine: Machine, block: Block) -> set[str]:
-    """It says what tools there are before it asks its model, which nobody is here; it waits five seconds for them."""
+    """It says what tools there are before it asks its model, which nobody is here."""
     machine.run(*shlex.split(block.text))
-    machine.environment.update(ANTHROPIC_API_KEY="none", ANTHROPIC_BASE_URL="http://127.0.0.1:9")
-    for _ in range(3):
-        with machine.running("claude", "-p", "hello", "--output-format", "stream-json", "--verbose") as process:
-            assert process.stdout is not None
-            tools = json.loads(process.stdout.readline())["tools"]
-        if found := {tool.removeprefix(f"mcp__{NAME}__") for tool in tools if tool.startswith("mcp__")}:
-            return found
-    return set()
+    machine.environment.update(
+        ANTHROPIC_API_KEY="none",
+        ANTHROPIC_BASE_URL="http://127.0.0.1:9",
+        CLAUDE_CODE_MCP_STARTUP_WAIT_MS="90000",  # else it waits five seconds for servers to start
+    )
+    with machine.running("claude", "-p", "hello", "--output-format", "stream-json", "--verbose") as process:
+        assert process.stdout is not None
+        tools = json.loads(process.stdout.readline())["tools"]
+    return {tool.removeprefix(f"mcp__{NAME}__") for tool in tools if tool.startswith("mcp__")}
 
 
 def codex(machine: Machine, block: Block) -> set[str]:
