@@ -39,7 +39,13 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from headshots_mcp.server.http import create_app
 
-uvicorn.run(Starlette(routes=[Mount("/headshots", create_app())]), port=0, access_log=False, root_path=sys.argv[1])
+outer = Starlette(routes=[Mount("/headshots", create_app())])
+
+async def app(scope, receive, send):
+    # As FastAPI(root_path="/outer") does.
+    await outer(scope | ({"root_path": sys.argv[2]} if sys.argv[2] else {}), receive, send)
+
+uvicorn.run(app, port=0, access_log=False, root_path=sys.argv[1])
 """
 FACTORY = ["-m", "uvicorn", "--factory", "headshots_mcp.server.http:create_app", "--port", "0"]
 OURS = ["-m", "headshots_mcp", "--transport", "http", "--port", "0"]
@@ -51,8 +57,9 @@ WAYS = {
     "uvicorn's flag": ([*FACTORY, "--root-path", PREFIX], PREFIX, {}),
     "uvicorn's flag, with a slash at its end": ([*FACTORY, "--root-path", f"{PREFIX}/"], PREFIX, {}),
     "a header of the proxy": (FACTORY, PREFIX, {"x-forwarded-prefix": PREFIX}),
-    "mounted": (["-c", MOUNTED, ""], "", {}),
-    "mounted, below what a proxy strips": (["-c", MOUNTED, "/outer"], "/outer", {}),
+    "mounted": (["-c", MOUNTED, "", ""], "", {}),
+    "mounted, below what a proxy strips": (["-c", MOUNTED, "/outer", ""], "/outer", {}),
+    "mounted in an application that knows what a proxy strips": (["-c", MOUNTED, "", "/outer"], "/outer", {}),
 }
 
 

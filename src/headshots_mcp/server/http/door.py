@@ -39,10 +39,11 @@ class PathMiddleware:
         """Pass a request on, with its path and root path adapted."""
         if scope["type"] == "http":
             path, root = scope["path"], scope.get("root_path", "").rstrip("/")
-            # Twice where a proxy leaves it in the path and the server, which thinks that it does not, adds it.
-            for _ in range(2):
-                if path.startswith(f"{root}/"):
-                    path = "/" + path.removeprefix(root).lstrip("/")
+            # It is there twice if a proxy leaves it in the path and the server, which expects it not to, adds it again.
+            # If the application that ours is mounted in only names a prefix, just the mount point is in the path.
+            for prefix in (root, root.removeprefix(scope.get("app_root_path", ""))):
+                if path.startswith(f"{prefix}/"):
+                    path = "/" + path.removeprefix(prefix).lstrip("/")
             forwarded = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
             if not root and _PREFIX.fullmatch(forwarded):
                 root = forwarded
