@@ -74,7 +74,7 @@ def test_pages_of_other_origins_are_refused_by_a_sentence_that_names_the_flag(
     answer = ask(server, "GET", path, headers={"origin": origin})
 
     assert answer.status_code == 403
-    assert "--allowed-origin" in answer.json()["error"]["message"]
+    assert "--allowed-origin ORIGIN, or set HEADSHOTS_ALLOWED_ORIGINS" in answer.json()["error"]["message"]
     assert "access-control-allow-origin" not in answer.headers
 
 

@@ -133,7 +133,7 @@ def test_any_other_host_is_refused_by_a_sentence_that_names_the_flag(local: Serv
     answer = httpx2.get(local.origin + path, headers={"host": host})
 
     assert answer.status_code == 421
-    assert "--allowed-host" in answer.json()["error"]["message"]
+    assert "--allowed-host NAME, or set HEADSHOTS_ALLOWED_HOSTS" in answer.json()["error"]["message"]
 
 
 def test_a_call_that_names_no_host_is_refused_too(local: Server) -> None:

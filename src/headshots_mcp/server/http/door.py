@@ -22,6 +22,13 @@ _FOR_ANY_HOST = ("/", "/health")
 # Container names may have underscores.
 _HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_HOST_REFUSED = (
+    "This host name is not allowed here: start the server with --allowed-host NAME, or set HEADSHOTS_ALLOWED_HOSTS."
+)
+_ORIGIN_REFUSED = (
+    "Pages of this origin are not allowed here: start the server with --allowed-origin ORIGIN, or set "
+    "HEADSHOTS_ALLOWED_ORIGINS."
+)
 _JSON, _EVENTS = "application/json", "text/event-stream"
 
 
@@ -77,10 +84,10 @@ class HostOriginMiddleware:
 
     def _refuse(self, route: str, headers: Headers) -> Response | None:
         if route not in _FOR_ANY_HOST and not self._is_ours(headers.getlist("host")):
-            return refusal(421, "This host name is not allowed here: start the server with --allowed-host NAME.")
+            return refusal(421, _HOST_REFUSED)
         origins = headers.getlist("origin")
         if not all(map(self._is_welcome, origins)):
-            return refusal(403, "Pages of this origin are not allowed here: start the server with --allowed-origin.")
+            return refusal(403, _ORIGIN_REFUSED)
         if route == "/sse" and not origins and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return refusal(403, "Pages of other sites are not allowed here.")
         return None
