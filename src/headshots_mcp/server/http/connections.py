@@ -21,8 +21,8 @@ KEEPALIVE_SECONDS = 75
 # How often to check a connection; one that has been waiting for a request's head since the last check is closed.
 HEAD_SECONDS = 20.0
 MAX_OPEN_FILES = 65_536
-# New objects after which Python looks for garbage. At its own 700, with hundreds of calls in progress, half of the time
-# goes into looking at what they still need.
+# New objects after which Python looks for garbage. With its default of 700 and hundreds of calls in progress, half of
+# the time goes into looking at objects that are still needed.
 GARBAGE = 50_000
 # Read from a connection at once. asyncio takes 256 KiB, which may be 40,000 chunks of one byte, parsed in one go.
 READ_BYTES = 32 * 1024
@@ -34,7 +34,7 @@ _PROTOCOLS = ("H11Protocol", "HttpToolsProtocol", "ZttpProtocol")
 
 
 def set_up_uvicorn() -> None:
-    """Set up the uvicorn that runs this process, whoever started it: `headshots-mcp` itself or `uvicorn --factory`.
+    """Set up the uvicorn that runs this process, whether started by `headshots-mcp` or as `uvicorn --factory`.
 
     What its own flags say is left as it is.
     """
@@ -83,9 +83,9 @@ def allow_many_connections() -> int:
 
 
 def _send_at_once(connection: Any) -> None:
-    """Let an answer not wait for the acknowledgement of its first half, which systems put off for 40 ms.
+    """Send an answer without waiting for its first half to be acknowledged, which systems put off for 40 ms.
 
-    asyncio does so only where it has made the listening socket itself.
+    asyncio sets this itself only if it has made the listening socket.
     """
     if connection.family in (socket.AF_INET, socket.AF_INET6):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

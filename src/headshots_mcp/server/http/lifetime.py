@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Lifetime:
     """Opens what the application needs with its lifespan, or else with its first request.
 
-    An application that is mounted in another one is not told when that starts and ends.
+    An application that is mounted in another one does not learn when that starts and ends.
 
     Args:
         opened: Keeps open what is needed; entered once.

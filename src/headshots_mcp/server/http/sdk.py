@@ -100,22 +100,23 @@ class SseApp:
             await refusal(404, "This session does not exist, or belongs to another token.")(scope, receive, send)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
-        opened: list[str] = []
+        session_id: str | None = None
 
         async def send_and_note(message: Message) -> None:
-            if not opened and (told := _SESSION_ID.search(message.get("body", b""))):
-                opened.append(told[1].decode())
-                self._owners[opened[0]] = _owner(scope)
+            nonlocal session_id
+            if session_id is None and (found := _SESSION_ID.search(message.get("body", b""))):
+                session_id = found[1].decode()
+                self._owners[session_id] = _owner(scope)
             await send(message)
 
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            for session_id in opened:
+            if session_id is not None:
                 del self._owners[session_id]
 
     def _may_send(self, scope: Scope) -> bool:
-        """Tell whether a message may go to its session; one whose id nobody was told is for the SDK to refuse."""
+        """Return whether a message may go to its session; one for an unknown session is left for the SDK to refuse."""
         session_id, owner = _session_id(scope), _owner(scope)
         if session_id not in self._owners:
             return True
@@ -130,7 +131,7 @@ def _owner(scope: Scope) -> bytes | None:
 
 
 def _session_id(scope: Scope) -> str | None:
-    """Read a session's id as the SDK does, which takes it in several forms."""
+    """Read a session's id as the SDK does, which accepts several forms of it."""
     with suppress(ValueError):
         return UUID(hex=QueryParams(scope["query_string"]).get("session_id", "")).hex
     return None

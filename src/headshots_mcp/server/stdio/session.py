@@ -81,7 +81,7 @@ def _token_source(settings: Settings, refused: Mapping[str, str]) -> TokenOf:
 
 
 async def _stop_at_sigterm(ending: anyio.Event, serving: anyio.CancelScope) -> None:
-    """End when told to: calls in progress get a moment to be answered, then an error; nothing new begins."""
+    """End at SIGTERM: calls in progress get a moment to be answered, then an error, and no new ones begin."""
     # Windows has no such signal.
     with suppress(NotImplementedError), anyio.open_signal_receiver(signal.SIGTERM) as received:
         async for _ in received:
