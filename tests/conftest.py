@@ -55,9 +55,9 @@ class Served(NamedTuple):
 
 @pytest.fixture
 def movable_clock() -> None:
-    """Run the test on trio's test clock, which jumps ahead as soon as everybody waits: nobody sleeps.
+    """Run the test on trio's test clock, which jumps ahead as soon as all tasks wait, so that none really sleeps.
 
-    Only for what has no socket in it, for a clock that jumps does not wait for those.
+    Only for tests without sockets: a clock that jumps does not wait for those.
     """
 
 
@@ -155,7 +155,7 @@ def text_of(result: CallToolResult) -> str:
 
 @pytest.fixture
 def unused_port() -> int:
-    """A loopback port nobody listens on."""
+    """A loopback port that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -168,5 +168,5 @@ def silent_port() -> Iterator[int]:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run all tests side by side, for most of them wait for processes; run files that are named in this process."""
+    """Run all tests side by side, because most wait for processes; run files that are named in this process."""
     return 3 * (os.cpu_count() or 1) if config.args_source is config.ArgsSource.TESTPATHS else 0

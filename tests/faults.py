@@ -76,7 +76,7 @@ ANSWERS: dict[str, Callable[[], Response]] = {
     "huge": lambda: StreamingResponse(_huge(), media_type="application/json"),
     "bomb": lambda: Response(gzip.compress(b" " * (20 * MEGABYTE)), headers={"content-encoding": "gzip"}),
     "dense": lambda: Response(b'{"items":[' + b"{}," * MEGABYTE + b"{}]}"),
-    # it is no answer
+    # it is not an answer
     "half-json": _json(b'{"id": "fault-half'),
     "deep-json": _json(b"[" * 100_000),
     "surrogate": _json(b'{"id": "\\ud800"}'),
@@ -86,7 +86,7 @@ ANSWERS: dict[str, Callable[[], Response]] = {
     "list": _json(b"[]"),
     "string": _json(b'"soon"'),
     "number": _json(b"NaN"),
-    # the error is no error
+    # the error is not a proper one
     "error-string": lambda: JSONResponse({"error": HOSTILE}, 400),
     "error-200": lambda: error_answer(200, "api_error"),
     "error-long": lambda: error_answer(400, HOSTILE, "x" * MEGABYTE),

@@ -74,7 +74,7 @@ def serving(
 
 @contextmanager
 def hosting(app: ASGIApp, **options: Any) -> Iterator[int]:
-    """An application in a thread of this process, which starts much faster than a process; gives its port."""
+    """An application in a thread of this process, which starts much faster than a process; yields its port."""
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", **options))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -111,7 +111,7 @@ def post(port: int, message: Any, path: str = "/mcp", **headers: str) -> bytes:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread or process does, not longer than 20 seconds."""
+    """Wait for what another thread or process does, for at most 20 seconds."""
     with anyio.fail_after(20):
         while not condition():  # noqa: ASYNC110 -- a thread of another loop or another process makes it true
             await anyio.sleep(0.01)

@@ -337,7 +337,7 @@ async def test_what_is_on_this_machine_is_reached_without_a_proxy(unused_port: i
     assert (report.proxy, report.certificate, report.address) == (None, "not used", BAD)
 
 
-# DNS can carry 63 letters between two dots: nobody is asked for this.
+# A label of a DNS name has at most 63 letters, so no server is asked for this one.
 ELSEWHERE = f"{'a' * 64}.invalid"
 
 

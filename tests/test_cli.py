@@ -165,7 +165,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def run_demo_quickly(monkeypatch: pytest.MonkeyPatch, *flags: str) -> int:
-    """Run the demo in this process, with a living task that lives for a moment; gives its exit code."""
+    """Run the demo in this process, with a living task that lives for a moment, and return its exit code."""
     monkeypatch.setattr(app, "PROCESSING_AFTER_SECONDS", 0.01)
     monkeypatch.setattr(app, "SUCCEEDED_AFTER_SECONDS", 0.02)
     with pytest.raises(SystemExit) as left:
@@ -218,7 +218,7 @@ def test_the_demo_overwrites_nothing(
 
 
 def test_the_demo_needs_no_settings_and_minds_no_wrong_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It stops as soon as nobody reads: what it would print next is not an error."""
+    """It stops once nobody reads its output, which is not an error."""
     monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "${NOT_SET}")
     with subprocess.Popen(
         [sys.executable, "-m", "headshots_mcp", "demo"],

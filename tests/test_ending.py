@@ -91,7 +91,7 @@ def test_it_ends_as_any_program_and_what_else_is_printed_stays_out_of_stdout(std
 
 
 def told_to_end(call: Mapping[str, object], *flags: str, **settings: str) -> dict[str, Any]:
-    """Send a call, and SIGTERM once it is in progress; gives the answer."""
+    """Send a call, and SIGTERM once it is in progress; return the answer."""
     with running(*flags, **settings) as process:
         ask(process, INITIALIZE)
         assert process.stdin is not None

@@ -114,7 +114,7 @@ def team() -> Iterator[str]:
 
 
 def claude_code(machine: Machine, block: Block) -> set[str]:
-    """It says what tools there are before it asks its model, which nobody is here."""
+    """It lists the tools before it asks its model, which does not exist here."""
     machine.run(*shlex.split(block.text))
     machine.environment.update(
         ANTHROPIC_API_KEY="none",
@@ -149,7 +149,7 @@ def codex(machine: Machine, block: Block) -> set[str]:
 
 
 def gemini_cli(machine: Machine, block: Block) -> set[str]:
-    """Gemini CLI lists only whether it could connect; in a folder that is not trusted it does not try."""
+    """Gemini CLI only says whether it could connect; in a folder that is not trusted, it does not try."""
     if block.language == "sh":
         machine.run(*shlex.split(block.text))
     else:
@@ -161,7 +161,7 @@ def gemini_cli(machine: Machine, block: Block) -> set[str]:
 
 
 def opencode(machine: Machine, block: Block) -> set[str]:
-    """It says only that it could connect, for which it lists the tools."""
+    """It only says that it could connect, but for that it lists the tools."""
     machine.put(".config/opencode/opencode.json", block)
     return TOOLS if f"✓ {NAME} connected" in machine.run("opencode", "mcp", "list") else set()
 

@@ -85,7 +85,7 @@ def settings(served: Served, collector: str) -> dict[str, str]:
 
 
 def assert_one_trace(served: Served, spans: list[dict[str, Any]]) -> None:
-    """The caller's span is the parent of the tool's, and that of the request's, which the API got."""
+    """The caller's span is the parent of the tool's, which is the parent of the request's, which reached the API."""
     (asked,) = (asked for asked in served.sandbox.requests if asked.body and asked.body.get("id") == SUCCEEDED)
     _, trace, request_id, _ = asked.headers["traceparent"].split("-")
     by_id = {span["spanId"]: span for span in spans}

@@ -36,7 +36,7 @@ Answer = "Callable[[Asked, ByteStream], Awaitable[None]]"
 async def raw_api(
     answer: Callable[[Asked, ByteStream], Awaitable[None]], certificate: Path | None = None
 ) -> AsyncIterator[str]:
-    """Serve on loopback, with TLS if there is a certificate; gives the base URL."""
+    """Serve on loopback, with TLS if there is a certificate; yields the base URL."""
     count = 0
 
     async def serve(client: ByteStream) -> None:

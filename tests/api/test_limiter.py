@@ -35,7 +35,7 @@ class Crowd:
         return Counter(caller for caller, _ in self.holding)
 
     async def add(self, caller: str, *, within: float = 3600) -> int:
-        """Let a caller ask for a slot; gives the number of its request."""
+        """Let a caller ask for a slot, and return the number of its request."""
         number = self.count = self.count + 1
         self.scopes[number], self.ends[number] = anyio.CancelScope(), anyio.Event()
         self.group.start_soon(self._request, caller, number, within)

@@ -1,4 +1,4 @@
-"""Many lookups at once: however they end, the next ones work, and nobody takes all for himself."""
+"""Many lookups at once: however they end, the next ones work, and no caller takes all the room."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_after_an_outage_lookups_are_answered_again(token: str, limit: Cal
 
 
 async def test_one_caller_who_asks_for_all_does_not_keep_another_waiting() -> None:
-    """As with a hundred calls of a thousand ids each, of which four parts are under way at once."""
+    """As with a hundred calls of a thousand ids each, of which four parts are in progress at once."""
 
     async def keep_asking(client: HeadshotsClient) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Faults that pass: tried again within the time of a lookup; on a clock that nobody waits for."""
+"""Faults that pass are retried within the time of a lookup, here on a clock that jumps ahead."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def timed(answers: Iterable[Response], times: list[float]) -> Iterator[Response]
 
 
 async def look(answers: Iterable[Response], *, within: float = 20.0) -> tuple[LookupFailed | None, list[float], float]:
-    """Look task t up; gives the failure, the seconds of its requests, and how long it all took."""
+    """Look task t up, and return the failure, the seconds of its requests, and how long it all took."""
     sandbox, times, failure = Sandbox(), list[float](), None
     sandbox.script("t", timed(chain(answers, repeat(JSONResponse({}))), times))
     begun = anyio.current_time()

@@ -154,7 +154,7 @@ async def test_a_variable_that_matters_and_cannot_work_is_named_without_its_valu
 
 @asynccontextmanager
 async def proxy(*steps: bytes, behind: str) -> AsyncIterator[str]:
-    """A proxy on loopback, which answers the first messages as told and passes on what follows; gives its address."""
+    """A proxy on loopback, which answers the first messages as told, then passes bytes on; yields its address."""
 
     async def carry(source: ByteReceiveStream, sink: ByteSendStream) -> None:
         async for part in source:
@@ -240,7 +240,7 @@ async def test_a_proxy_may_speak_tls_itself(secure: str, certificate: Path, monk
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setenv("http_proxy", secure)
 
-    # The sandbox is no proxy, and says so by HTTP.
+    # The sandbox is not a proxy, and says so in HTTP.
     with pytest.raises(NoSuchApi):
         await look_up("http://headshots.invalid/elsewhere")
 
@@ -249,6 +249,6 @@ async def test_what_no_proxy_covers_needs_no_proxy_that_works(monkeypatch: pytes
     monkeypatch.setenv("all_proxy", "socks4://nobody")
     monkeypatch.setenv("no_proxy", ".invalid")
 
-    # DNS can carry 63 letters between two dots: nobody is asked for this.
+    # A label of a DNS name has at most 63 letters, so no server is asked for this one.
     with pytest.raises(Unreachable):
         await look_up(f"https://{'a' * 64}.invalid")

@@ -1,4 +1,4 @@
-"""Waiting as a host sees it: what is asked and reported when, on a clock that nobody waits for."""
+"""Waiting as a host sees it: what is asked and reported when, on a clock that jumps ahead."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def limited(seconds: float) -> RateLimited:
 
 
 class Played(NamedTuple):
-    """A wait that is over: when each id was looked at and answered, and when it ended, in seconds from its begin."""
+    """A wait that is over: when each id was polled and answered, and when it ended, in seconds from its beginning."""
 
     looks: dict[str, list[float]]
     answers: dict[str, list[tuple[float, Outcome]]]
@@ -222,7 +222,7 @@ def retry_after(outcome: Outcome) -> float:
 
 @pytest.mark.parametrize("early", [False, True], ids=["after the last answer", "before it"])
 def test_one_that_hurries_ends_with_one_answer_about_each(early: bool) -> None:
-    """As when the server ends: it looks at nothing twice, and at nothing not at all."""
+    """As when the server shuts down: every task is polled, but none twice."""
     waiting = Waiting(["a", "b"], BEGAN, 45)
     waiting.begin(["a", "b"])
     waiting.learn({"a": RUNNING}, BEGAN + 0.5)

@@ -38,7 +38,7 @@ CALLER = {"authorization": "Bearer sandbox-caller"}
 def ask_modern(
     origin: str, method: str, params: dict[str, Any], *, declared: bool = True, headers: dict[str, str] = CALLER
 ) -> Any:
-    """Send one request of the modern protocol; gives its result or its error."""
+    """Send one request of the modern protocol, and return its result or its error."""
     version = "2026-07-28"
     capabilities: dict[str, Any] = {"extensions": {EXTENSION: {}}} if declared else {}
     meta = {
@@ -82,7 +82,7 @@ def served() -> Iterator[Served]:
 
 
 def running(served: Served, task_id: str) -> None:
-    """Let a headshot task go on for ever."""
+    """Make a headshot task go on for ever."""
     served.sandbox.script(task_id, repeat(answer({"id": task_id, **RUNNING})))
 
 
@@ -225,7 +225,7 @@ def test_a_limit_that_ends_in_time_is_waited_for(served: Served) -> None:
 
 
 def test_a_client_that_polls_too_fast_costs_one_look_a_second(served: Served) -> None:
-    """As that of FastMCP does at first."""
+    """As FastMCP's client does at first."""
     running(served, "impatient")
     task_id = made("impatient", ago=1)
     before = len(served.sandbox.requests)
@@ -244,7 +244,7 @@ def test_an_unknown_id_is_given_a_short_grace(served: Served) -> None:
 
 
 def test_cancelling_is_acknowledged_and_changes_nothing_upstream(served: Served) -> None:
-    """A generation cannot be cancelled, so the task goes on to tell how it really is."""
+    """A generation cannot be cancelled, so the task keeps reporting its real state."""
     task_id = served.begin(UNKNOWN)["taskId"]
     before = len(served.sandbox.requests)
 
@@ -400,7 +400,7 @@ class GetTask(Request[TaskParams, Literal["tasks/get"]]):
 
 
 class Found(Result):
-    """What `tasks/get` says, as far as it is looked at here."""
+    """What `tasks/get` answers, as far as these tests need it."""
 
     model_config = ConfigDict(extra="allow")
     status: str

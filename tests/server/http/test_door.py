@@ -184,7 +184,7 @@ PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
 def sends(server: Server, path: str, token: str | None) -> int:
-    """Send a message to an SSE session; gives the status."""
+    """Send a message to an SSE session, and return the status."""
     headers = {"authorization": f"Bearer {token}"} if token else {}
     return httpx2.post(server.origin + path, json=PING, headers=headers).status_code
 

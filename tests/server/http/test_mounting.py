@@ -1,4 +1,4 @@
-"""Below a prefix: that of another application ours is mounted in, or one that a proxy strips or leaves in the path."""
+"""Serving below a prefix: that of an application around ours, or one that a proxy strips or leaves in the path."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def base(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @contextmanager
 def proxying(target: str, stripped: str, said: dict[str, str]) -> Iterator[str]:
-    """A proxy that strips a prefix; gives its origin."""
+    """A proxy that strips a prefix; yields its origin."""
 
     async def forward(request: Request) -> Response:
         headers = {name: value for name, value in request.headers.items() if name != "host"} | said

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.servers import Server
 
 MANY = {"ids": [f"many-{number:031}" for number in range(1000)]}
-# As many bytes as a call may have: one caller may have some ten of them under way.
+# As many bytes as a call may have: one caller may have about ten such calls in progress.
 LARGE = {"ids": [f"{number:04}" + "\N{SMILING FACE WITH SMILING EYES}" * 124 for number in range(1000)]}
 VERSIONS = pytest.mark.parametrize("version", [OLD, NEW])
 

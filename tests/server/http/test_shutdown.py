@@ -110,7 +110,7 @@ async def test_a_call_that_waits_tells_what_is_known(served: Served, transport: 
 @pytest.mark.usefixtures("process_as_before")
 @pytest.mark.parametrize(("method", "path"), [("GET", "/health"), ("GET", "/sse"), ("POST", "/mcp")])
 async def test_a_probe_that_still_gets_through_is_told_to_send_nobody_here(method: str, path: str) -> None:
-    """By the application itself, for a server may go on accepting connections for a moment."""
+    """The application itself refuses them, because a server may accept connections for another moment."""
     received: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: received.append(number))
     app = application(Settings())
