@@ -101,6 +101,12 @@ class _Handler(BaseHTTPRequestHandler):
         while not self.server.stopped.is_set():
             self.wfile.write(MEBIBYTE)
 
+    def _announced(self) -> None:
+        self._begin(26 * len(MEBIBYTE))
+        self.wfile.write(PNG)
+        self.wfile.flush()
+        self.server.stopped.wait(30)
+
     def _silent(self) -> None:
         self._begin(1000)
         self.wfile.write(PNG[:500])

@@ -83,6 +83,11 @@ async def test_a_picture_without_end_is_given_up_at_its_limit(site: PictureSite)
         await fetch(site, "/endless", limit=2 * len(MEBIBYTE))
 
 
+async def test_a_picture_that_is_said_to_be_too_large_is_given_up_at_once(site: PictureSite) -> None:
+    with anyio.fail_after(5), pytest.raises(PictureFailed, match=r"The picture is larger than 25 MiB\."):
+        await fetch(site, "/announced")
+
+
 async def test_a_site_that_falls_silent_is_given_up_in_time(site: PictureSite) -> None:
     pictures = Pictures(AllowedHosts([site.origin]), silence_timeout=0.2)
     with anyio.fail_after(5), pytest.raises(PictureFailed, match="did not arrive in time"):

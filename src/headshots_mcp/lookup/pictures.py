@@ -187,14 +187,19 @@ def _check(response: Response) -> None:
 async def _write(response: Response, into: BinaryIO, limit: int) -> PictureType:
     """Write the body, at most `limit` bytes of it, once its beginning is that of a picture."""
     kind, received = None, 0
+    _check_size(int(response.headers.get("content-length", 0)), limit)
     async for part in response.aiter_raw(chunk_size=_PART_BYTES):
         kind = kind or picture_type(part)
         received += len(part)
         if kind is None:
             break
-        if received > limit:
-            raise PictureFailed(f"The picture is larger than {limit // 1024**2} MiB.")
+        _check_size(received, limit)
         into.write(part)
     if kind is None:
         raise PictureFailed(NOT_A_PICTURE)
     return kind
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise PictureFailed(f"The picture is larger than {limit // 1024**2} MiB.")
