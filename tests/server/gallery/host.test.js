@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { accessible, badges, loaded, opened, PICTURES, PROCESSING, portraits, shoot, task } from "./setup.js";
+import { accessible, badges, heightOf, loaded, opened, PICTURES, PROCESSING, portraits, shoot, task } from "./setup.js";
 
 const SCRIPTS = new URL("../../../src/headshots_mcp/server/gallery/", import.meta.url);
 const colours = (app) =>
@@ -339,3 +339,13 @@ for (const [name, text] of [
     assert.ok((await app.locator("#note").textContent()).length <= 1000);
   });
 }
+
+test("line ends in foreign words make the page no higher", async (t) => {
+  const { app, host } = await opened(t, { capabilities: {} });
+  const text = "a\u2028\r\n".repeat(50_000);
+  const error = { message: text, code: text, trace_id: text };
+  await host.tasks({ id: "t", status: "failed", image_urls: [], error });
+  await host.result({ isError: true, content: [{ type: "text", text }] });
+  assert.match(await app.locator("#note").textContent(), /^a a a /);
+  assert.ok((await heightOf(app)) < 500);
+});

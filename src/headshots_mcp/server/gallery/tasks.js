@@ -27,14 +27,15 @@ export function taskOf(given) {
     count: links.length,
     created: Date.parse(text(created)),
     error: {
-      message: clip(error, "message", 1000),
-      code: clip(error, "code", 100),
-      trace: clip(error, "trace_id", 100),
+      message: oneLine(object(error).message, 1000),
+      code: oneLine(object(error).code, 100),
+      trace: oneLine(object(error).trace_id, 100),
     },
   };
 }
 
-const clip = (given, name, length) => text(object(given)[name]).slice(0, length);
+// Foreign words, in no more characters than given, and without the line ends that would make them high.
+export const oneLine = (given, most) => text(given).slice(0, most).replace(/\s+/g, " ").trim();
 
 function webAddress(given) {
   return /^https?:\/\//i.test(text(given)) && URL.canParse(given) ? new URL(given).href : "";

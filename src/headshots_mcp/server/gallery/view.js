@@ -4,7 +4,7 @@ import { $, box, button, copy, make, root, small } from "./dom.js";
 import { openLink, pictureBytes } from "./host.js";
 import { fit } from "./layout.js";
 import { isChosen } from "./model.js";
-import { age, isStuck, tasks, text } from "./tasks.js";
+import { age, isStuck, oneLine, tasks, text } from "./tasks.js";
 import { isViewing, mark, show } from "./viewer.js";
 import { duration, language, templateName, words } from "./words.js";
 
@@ -143,7 +143,7 @@ function giveLink(thumbnail) {
 }
 
 export const complain = (said) => {
-  $("note").textContent = said.slice(0, 1000);
+  $("note").textContent = oneLine(said, 1000);
 };
 export const refused = (error) => complain([words.refused, text(error?.message)].filter(Boolean).join(": "));
 

@@ -3,7 +3,7 @@
 import { $, copy, root } from "./dom.js";
 import { canChoose, offers, openLink, savePicture } from "./host.js";
 import { choose, isChosen } from "./model.js";
-import { text } from "./tasks.js";
+import { oneLine } from "./tasks.js";
 import { style } from "./theme.js";
 import { words } from "./words.js";
 
@@ -102,7 +102,7 @@ function closed() {
 async function attempt(id, act, refusal = words.refused) {
   const subject = shown;
   $(id).disabled = true;
-  const said = await act(subject).catch((error) => [refusal, text(error?.message)].filter(Boolean).join(": "));
+  const said = await act(subject).catch((error) => [refusal, oneLine(error?.message, 200)].filter(Boolean).join(": "));
   $(id).disabled = false;
   $(id).focus();
   if (subject === shown) say(said);
