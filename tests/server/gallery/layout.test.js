@@ -48,6 +48,16 @@ for (const count of [2, 3, 4, 7]) {
   });
 }
 
+test("four pictures stand in two rows where they fill the page so, however near that is to its height", async (t) => {
+  for (const width of [300, 345, 360, 375]) {
+    const { app, host } = await opened(t, { width });
+    await host.tasks(ready("a", 4));
+    assert.deepEqual(await rows(app), [[2, 2]], String(width));
+    assert.ok((await widthOf(app)) > 140, String(width));
+    assert.ok((await heightOf(app)) <= 520, String(width));
+  }
+});
+
 test("pictures are larger on a wider page", async (t) => {
   const widths = [];
   for (const width of [500, 800, 1200]) {

@@ -4,6 +4,7 @@ const GAP = 8; // pixels between pictures, as in style.css
 const LARGEST = 280; // pixels wide; three to four, so 373 high
 const SMALLEST = [60, 120]; // pixels wide, on a small page and on a large one
 const NARROW = 340; // a page no wider shows two columns
+const FULL = 0.9; // of a column; pictures as wide as that are taken to fill it
 
 // Gives the columns for some pictures in a room of so many pixels, and how wide each is.
 export function fit(count, width, height) {
@@ -12,7 +13,7 @@ export function fit(count, width, height) {
   const room = Math.max(height, highOf(smallest));
   const choices = Array.from({ length: count }, (_, index) => choice(index + 1, count, width, room));
   const good = choices.filter(({ column, orphan }) => column >= smallest && !orphan);
-  const best = good.find(({ column, tile }) => tile === column) ?? good.reduce((a, b) => (b.tile > a.tile ? b : a));
+  const best = good.find(({ column, tile }) => tile >= FULL * column) ?? good.reduce((a, b) => (b.tile > a.tile ? b : a));
   return { columns: best.columns, tile: Math.max(best.tile, smallest) };
 }
 
