@@ -83,6 +83,20 @@ async def test_what_began_before_a_request_is_not_its_answer_once_the_rest_has_c
     assert [each and each.request and each.request.template for each in answers] == ["token"] * 3
 
 
+async def test_a_connection_on_which_nothing_is_left_over_is_used_again(certificate: Path | None) -> None:
+    numbers = []
+
+    async def answer(asked: Asked, client: ByteStream) -> None:
+        numbers.append(asked.on_connection)
+        await client.send(response(record("t", asked.token)))
+
+    async with raw_api(answer, certificate) as base_url, HeadshotsClient(base_url) as client:
+        for _ in range(3):
+            await client.retrieve(RetrieveTask(id="t"), "token")
+
+    assert numbers == [1, 2, 3]
+
+
 async def test_a_connection_is_not_used_again_after_an_answer_to_something_else(served: Served) -> None:
     served.sandbox.script("t", [JSONResponse({"id": "u", "response": {"status": "completed"}})])
     async with HeadshotsClient(served.base_url) as client:
