@@ -66,7 +66,7 @@ def serving(
         finally:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=5)
+                process.wait(timeout=20)  # killed earlier, it would not say which lines it has run
             process.kill()
             if reader.ident:
                 reader.join(timeout=5)

@@ -6,7 +6,7 @@ import re
 import shlex
 import socket
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from tests.server.http.test_http import connect
 from tests.servers import post, serving, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tests.conftest import Served
     from tests.servers import Server
@@ -235,13 +235,30 @@ class OtherProtocol(H11Protocol):
     ],
 )
 async def test_what_flags_of_uvicorn_say_stays(served: Served, flags: dict[str, Any], found: dict[str, Any]) -> None:
-    app = application(Settings(base_url=served.base_url))
-    config = uvicorn.Config(app, port=0, log_config=None, **flags)
+    config = uvicorn.Config(application(Settings(base_url=served.base_url)), port=0, log_config=None, **flags)
+    async with running(config):
+        during = {name: getattr(config, name) for name in found}
+
+    assert during == found
+
+
+@asynccontextmanager
+async def running(config: uvicorn.Config) -> AsyncIterator[None]:
+    """Serve in this thread until the block is left."""
     server = uvicorn.Server(config)
     async with anyio.create_task_group() as group:
         group.start_soon(server.serve)
         await until(lambda: server.started)
-        during = {name: getattr(config, name) for name in found}
+        yield
         server.should_exit = True
 
-    assert during == found
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such sockets")
+async def test_it_may_listen_on_a_unix_socket(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # some systems take short paths only
+    config = uvicorn.Config(application(Settings(base_url=served.base_url)), uds="socket", log_config=None)
+    transport = httpx2.AsyncHTTPTransport(uds="socket")
+    async with running(config), httpx2.AsyncClient(transport=transport, base_url="http://x") as http:
+        answer = await http.get("/health")
+
+    assert answer.status_code == 200
