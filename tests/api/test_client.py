@@ -89,7 +89,7 @@ async def test_the_record_of_another_task_is_not_taken_for_the_one_asked_for(ser
     async with connected(served.base_url) as client:
         result = await client.call_tool("get_headshot_task", {"id": "t"})
 
-    assert text_of(result) == "The API answered with another task than the one asked for. Try again in a minute."
+    assert text_of(result) == "The API returned a different task than the one requested. Try again in a minute."
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ async def test_a_batch_of_nothing_but_other_tasks_is_no_answer(served: Served, i
     async with connected(served.base_url) as client:
         result = await client.call_tool("get_headshot_tasks", {"ids": ["t", "u"]})
 
-    assert text_of(result) == "The API answered with other tasks than those asked for. Try again in a minute."
+    assert text_of(result) == "The API returned only tasks that were not requested. Try again in a minute."
 
 
 async def test_nothing_is_sent_without_a_token(served: Served) -> None:

@@ -49,11 +49,11 @@ async def test_a_picture_is_known_by_its_first_bytes_whatever_its_site_says(
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("/page", "What came is not a PNG, JPEG, WebP, GIF or AVIF picture."),
-        ("/nothing", "What came is not a PNG, JPEG, WebP, GIF or AVIF picture."),
-        ("/packed", "What came is not a PNG, JPEG, WebP, GIF or AVIF picture."),
+        ("/page", "The picture's site sent something that is not a PNG, JPEG, WebP, GIF or AVIF picture."),
+        ("/nothing", "The picture's site sent something that is not a PNG, JPEG, WebP, GIF or AVIF picture."),
+        ("/packed", "The picture's site sent something that is not a PNG, JPEG, WebP, GIF or AVIF picture."),
         ("/not-found.png", "The picture's site answered with HTTP 404."),
-        ("/cut-off", "The picture's site could not be reached, or broke off. Try again later."),
+        ("/cut-off", "The picture's site could not be reached, or the connection broke. Try again later."),
         ("/no-address", "Pictures from this site are not fetched. Allow its host in HEADSHOTS_IMAGE_HOSTS."),
         ("/hop/3", "The picture's site redirects too often."),
         ("/to/http://localhost:9/png", "Pictures from this site are not fetched."),

@@ -23,7 +23,9 @@ NOW = 1_800_000_000.0
 WAIT = "Not finished: call wait_for_headshot_tasks."
 FAILED = "Failed: tell the user why; this server can't start a new generation."
 HICCUP = "Failed, perhaps only for a moment: check again in a minute."
-WITHOUT_RESULT = "Ended without a result: check again in a minute; if it stays so, ask Ace Data Cloud's support."
+WITHOUT_RESULT = (
+    "Ended without a result: check again in a minute; if that does not change, ask Ace Data Cloud's support."
+)
 UNKNOWN = "Not found: check the id; new tasks can take a few seconds to appear."
 EMPTY = "Succeeded without pictures: check again in a minute; if none appear, ask Ace Data Cloud's support."
 DON_T = "tell the user, don't wait."

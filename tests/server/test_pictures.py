@@ -261,7 +261,7 @@ async def test_a_picture_of_a_task_that_cannot_be_looked_up_says_why() -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/page", "What came is not a PNG, JPEG, WebP, GIF or AVIF picture."),
+        ("/page", "The picture's site sent something that is not a PNG, JPEG, WebP, GIF or AVIF picture."),
         ("/endless", f"The picture is larger than {MAX_RESOURCE_BYTES // 1024**2} MiB."),
         ("/not-found.png", "The picture's site answered with HTTP 404."),
         ("/to/https://192.0.2.1/png", "Pictures from this site are not fetched."),

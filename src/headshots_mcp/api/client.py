@@ -234,7 +234,7 @@ def _record_of(request: RetrieveTask, record: TaskRecord | None) -> TaskRecord |
         return record
     if record.task_id is None:
         raise AnswerNotUnderstood
-    raise AnswerNotUnderstood("The API answered with another task than the one asked for. Try again in a minute.")
+    raise AnswerNotUnderstood("The API returned a different task than the one requested. Try again in a minute.")
 
 
 def _records_of(request: RetrieveTasks, records: TaskRecords | None) -> dict[str, TaskRecord]:
@@ -246,5 +246,5 @@ def _records_of(request: RetrieveTasks, records: TaskRecords | None) -> dict[str
         if (task_id := record.task_id) in asked and (record.response or task_id not in found):
             found[task_id] = record
     if not found and any(record.is_record for record in records.items):
-        raise AnswerNotUnderstood("The API answered with other tasks than those asked for. Try again in a minute.")
+        raise AnswerNotUnderstood("The API returned only tasks that were not requested. Try again in a minute.")
     return found

@@ -143,7 +143,7 @@ class TokenNotReceived(RequestRefused):
     """The token that was sent did not arrive."""
 
     message = (
-        "The API received no token. If a proxy is in between, let it pass the Authorization header on; "
+        "The API received no token. If a proxy is in between, let it forward the Authorization header; "
         "otherwise set ACEDATACLOUD_API_TOKEN again and restart the server."
     )
     codes = ("no_token",)
@@ -315,7 +315,7 @@ class ClientNotUsable(LookupFailed):
         "server's environment, then restart the server."
     )
     message_about_certificates: ClassVar[str] = (
-        "{} does not lead to certificates that can be read. Correct it in this server's environment, "
+        "{} does not name certificates that can be read. Correct it in this server's environment, "
         "then restart the server."
     )
 

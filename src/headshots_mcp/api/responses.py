@@ -57,7 +57,7 @@ async def read_body(response: httpx2.Response, limit: int) -> bytearray:
     if is_trickle(chunks, len(body)):
         raise AnswerNotUnderstood(status=response.status_code)
     if len(body) > limit or body.count(b",") > MAX_COMMAS:
-        raise AnswerNotUnderstood("The API's answer was too long to be one.", status=response.status_code)
+        raise AnswerNotUnderstood("The API's response was too large to be an answer.", status=response.status_code)
     return body
 
 

@@ -34,10 +34,10 @@ SILENCE_SECONDS = 10.0
 _HEAD_BYTES = 32
 _PART_BYTES = 65_536
 TOO_LATE = "The picture did not arrive in time. Try again later."
-UNREACHABLE = "The picture's site could not be reached, or broke off. Try again later."
+UNREACHABLE = "The picture's site could not be reached, or the connection broke. Try again later."
 NOT_ALLOWED = "Pictures from this site are not fetched. Allow its host in HEADSHOTS_IMAGE_HOSTS."
 NOT_ENCRYPTED = "Pictures are fetched over https only."
-NOT_A_PICTURE = "What came is not a PNG, JPEG, WebP, GIF or AVIF picture."
+NOT_A_PICTURE = "The picture's site sent something that is not a PNG, JPEG, WebP, GIF or AVIF picture."
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 _HEADERS = {"accept": "image/*", "accept-encoding": "identity", "user-agent": f"{NAME}/{__version__}"}

@@ -164,7 +164,7 @@ class HeadshotTasksExtension(Extension):
         require_client_extension(ctx, self.identifier)
         named = decode_header_value(getattr(ctx.request, "headers", {}).get(MCP_NAME_HEADER))
         if named not in (None, params.task_id):
-            raise MCPError(HEADER_MISMATCH, "The header Mcp-Name names another task than taskId.")
+            raise MCPError(HEADER_MISMATCH, "The Mcp-Name header names a different task than taskId.")
         return TaskRef.decode(params.task_id)
 
     async def _get(self, ctx: Context, params: TaskParams) -> dict[str, Any]:

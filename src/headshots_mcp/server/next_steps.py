@@ -29,7 +29,9 @@ _STUCK = "tell the user, don't wait."
 _NO_PICTURES = "Succeeded without pictures: check again in a minute; if none appear, ask Ace Data Cloud's support."
 _FAILED = "Failed: tell the user why; this server can't start a new generation."
 _MAY_HAVE_FAILED = "Failed, perhaps only for a moment: check again in a minute."
-_WITHOUT_RESULT = "Ended without a result: check again in a minute; if it stays so, ask Ace Data Cloud's support."
+_WITHOUT_RESULT = (
+    "Ended without a result: check again in a minute; if that does not change, ask Ace Data Cloud's support."
+)
 _NOT_FOUND = "Not found: check the id; new tasks can take a few seconds to appear."
 _NOT_FOUND_PERHAPS = (
     "Not found, for no stated reason: check the id and ACEDATACLOUD_API_BASE_URL; new tasks can take a few seconds to "
