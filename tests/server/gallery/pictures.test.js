@@ -294,6 +294,22 @@ test("the choice of a picture becomes part of the model's context, and the page 
   await shoot(page, "chosen");
 });
 
+test("a picture stays open where its task is drawn anew, and what is done with it is seen on the page", async (t) => {
+  const { page, app, host } = await opened(t, { capabilities: EVERYTHING });
+  const known = (status, count) => host.tasks({ id: "t", status, image_urls: portraits(count) });
+  await known("processing", 3);
+  await loaded(app, 3);
+  await app.locator(".picture").nth(1).click();
+  await enlarged(app);
+  await known("succeeded", 4);
+  assert.equal(await app.locator("#place").textContent(), "2 / 4");
+  await app.getByRole("button", { name: "Use this one" }).click();
+  await host.hears("ui/update-model-context");
+  await page.keyboard.press("Escape");
+
+  await app.waitForFunction(() => document.activeElement.matches(".picture.chosen:nth-child(2)"));
+});
+
 for (const [name, capabilities] of [
   ["offers nothing else", { message: {} }],
   ["takes no text for the context", { message: { text: {} }, updateModelContext: { image: {} } }],

@@ -5,7 +5,7 @@ import { openLink, pictureBytes } from "./host.js";
 import { fit } from "./layout.js";
 import { isChosen } from "./model.js";
 import { age, isStuck, oneLine, tasks, text } from "./tasks.js";
-import { isViewing, mark, show } from "./viewer.js";
+import { follow, isViewing, mark, show } from "./viewer.js";
 import { duration, language, templateName, words } from "./words.js";
 
 export const FEW = 12; // tasks that are shown at once
@@ -44,8 +44,10 @@ export function draw() {
     if (old?.key === key) continue;
     const focused = old?.contains(document.activeElement) && !isViewing();
     const made = Object.assign(section(task), { key });
-    if (old) old.replaceWith(made);
-    else $("tasks").append(made);
+    if (old) {
+      old.replaceWith(made);
+      follow(old, made);
+    } else $("tasks").append(made);
     if (focused) made.focus();
   }
   arrange();

@@ -50,14 +50,28 @@ export function startViewer() {
 export function show(thumbnail) {
   shown = thumbnail;
   const { src, alt } = shown.querySelector("img");
-  const all = row();
   Object.assign($("large"), { src, alt });
-  $("place").textContent = `${all.indexOf(shown) + 1} / ${all.length}`;
-  $("previous").hidden = $("next").hidden = all.length < 2;
+  count();
   say("");
   label();
   $("main").classList.add("viewing");
   if (!viewer.open) inSight.observe(root);
+}
+
+function count() {
+  const all = row();
+  $("place").textContent = `${all.indexOf(shown) + 1} / ${all.length}`;
+  $("previous").hidden = $("next").hidden = all.length < 2;
+}
+
+// Goes on with the same picture where a task is drawn anew.
+export function follow(old, made) {
+  if (!viewer.open || !old.contains(shown)) return;
+  const { number } = shown.picture;
+  const same = [...made.querySelectorAll(".picture")].find(({ picture }) => picture.number === number);
+  if (!same) return;
+  shown = same;
+  count();
 }
 
 export function labelViewer() {
