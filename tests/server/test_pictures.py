@@ -135,6 +135,7 @@ async def test_a_task_that_could_not_be_looked_up_says_why(tmp_path: Path) -> No
             result = await save(client, "t", "none")
 
     told, _ = result.structured_content["pictures"]
+    assert text_of(result).startswith("There are no pictures to save.\n")
     assert told["reason"].endswith("(HTTP 200, code used_up, trace id trace)")
 
 

@@ -72,7 +72,8 @@ def _result(attempts: list[Attempt]) -> CallToolResult:
     pictures = [SavedPicture.of(attempt) for attempt in attempts]
     saved = [picture for picture in pictures if picture.path]
     count = sum(attempt.number is not None for attempt in attempts)
-    answer = SavedHeadshots(summary=f"{len(saved)} of {count} pictures saved", pictures=pictures)
+    summary = f"{len(saved)} of {count} pictures saved" if count else "There are no pictures to save"
+    answer = SavedHeadshots(summary=summary, pictures=pictures)
     text = "\n".join([f"{answer.summary}.", *map(_line, pictures)])
     links = [_link(attempt.saved) for attempt in attempts if attempt.saved]
     structured = answer.model_dump(mode="json", exclude_none=True)
