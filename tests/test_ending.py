@@ -130,6 +130,23 @@ def test_at_sigterm_a_lookup_has_a_moment_to_be_answered(silent_port: int) -> No
 
 
 @signals
+def test_sigterm_ends_it_at_once_if_the_host_has_closed_the_input() -> None:
+    """As hosts do: first they close the input, then they send SIGTERM, then they kill."""
+    with running("--sandbox") as process:
+        ask(process, INITIALIZE)
+        assert process.stdin is not None
+        waiting = {"name": "wait_for_headshot_tasks", "arguments": {"ids": [LIVING]}}
+        process.stdin.write(lines(look_up("fault-silent"), {"method": "tools/call", "params": waiting}))
+        process.stdin.close()
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["id"] == 1
+        begun = time.monotonic()
+        process.terminate()
+        assert json.loads(process.stdout.readline())["error"]["code"] == -32000
+        assert time.monotonic() - begun < 1
+
+
+@signals
 def test_sigterm_ends_it_though_the_host_does_not_read() -> None:
     """The pipe is full, and the thread that writes to it cannot be interrupted."""
     with running() as process:

@@ -86,6 +86,8 @@ async def _stop_at_sigterm(ending: anyio.Event, serving: anyio.CancelScope) -> N
     with suppress(NotImplementedError), anyio.open_signal_receiver(signal.SIGTERM) as received:
         async for _ in received:
             end_soon(0)
-            ending.set()
-            await anyio.sleep(DRAIN_SECONDS)
+            # A host that closed the input before is leaving, and waits for no answers.
+            if not ending.is_set():
+                ending.set()
+                await anyio.sleep(DRAIN_SECONDS)
             serving.cancel()
