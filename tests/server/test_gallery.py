@@ -93,11 +93,11 @@ def test_the_readme_shows_a_picture_of_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["gallery", "gallery-dark", "gallery.zh-TW", "gallery-dark.zh-TW"])
-def test_its_pictures_in_the_documentation_are_wide_and_small(name: str) -> None:
+def test_its_pictures_in_the_documentation_are_wide_whole_and_small(name: str) -> None:
     picture = (REPOSITORY / "docs" / f"{name}.png").read_bytes()
 
     assert int.from_bytes(picture[16:20], "big") >= 1000
-    assert len(picture) < 150_000
+    assert 50_000 < len(picture) < 150_000  # fewer bytes show a page that was not drawn yet
 
 
 def or_skip(reason: str) -> None:

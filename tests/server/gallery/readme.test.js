@@ -23,13 +23,13 @@ for (const [name, theme, locale] of [
   ["gallery.zh-TW.png", "light", "zh-TW"],
   ["gallery-dark.zh-TW.png", "dark", "zh-TW"],
 ]) {
-  test(`docs/${name} is sharp and small`, async (t) => {
+  test(`docs/${name} is sharp, whole and small`, async (t) => {
     const file = new URL(name, DOCS);
     if (!existsSync(file)) await writeFile(file, await picture(t, theme, locale));
     const bytes = await readFile(file);
 
     assert.ok(bytes.readUInt32BE(16) >= 1000, `${bytes.readUInt32BE(16)} pixels wide`);
-    assert.ok(bytes.length < 150_000, `${bytes.length} bytes`);
+    assert.ok(bytes.length > 50_000 && bytes.length < 150_000, `${bytes.length} bytes`);
   });
 }
 
@@ -45,6 +45,7 @@ async function picture(t, theme, locale) {
   await page.addStyleTag({ content: "body { padding: 14px; }" });
   await host.tasks(...TASKS);
   await loaded(app, 4);
+  await app.waitForFunction(() => innerHeight >= document.documentElement.scrollHeight, null, { polling: 50 });
   const clip = await page.evaluate(() => {
     const { width, height } = document.body.getBoundingClientRect();
     return { x: 0, y: 0, width, height };
