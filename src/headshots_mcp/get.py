@@ -16,10 +16,11 @@ from headshots_mcp.api.client import HeadshotsClient
 from headshots_mcp.api.errors import LookupFailed, NotFound, SettingUnusable, TokenMissing
 from headshots_mcp.api.requests import RetrieveTasks
 from headshots_mcp.api.wording import duration
+from headshots_mcp.lookup.folder import Folder
 from headshots_mcp.lookup.pictures import AllowedHosts, Pictures
 from headshots_mcp.lookup.polling import poll
 from headshots_mcp.lookup.reader import Reader
-from headshots_mcp.lookup.saving import Folder, SavedPicture, save_pictures
+from headshots_mcp.lookup.saving import SavedPicture, save_pictures
 from headshots_mcp.lookup.tasks import HeadshotTask, as_task
 from headshots_mcp.lookup.waiting import Waiting
 from headshots_mcp.settings import SettingsRefused

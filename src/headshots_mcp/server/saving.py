@@ -17,7 +17,8 @@ from headshots_mcp.server.icon import ICONS
 from headshots_mcp.server.sdk import RequestTool
 
 if TYPE_CHECKING:
-    from headshots_mcp.lookup.saving import Attempt, Folder, Saved
+    from headshots_mcp.lookup.folder import Folder, Saved
+    from headshots_mcp.lookup.saving import Attempt
     from headshots_mcp.server.lookups import Lookups
 
 MAX_SAVED_TASKS = 50

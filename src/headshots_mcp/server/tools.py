@@ -124,7 +124,7 @@ def _tool(fn: Callable[..., Awaitable[CallToolResult]], title: str, description:
 
 
 def _save_tool(lookups: Lookups, folder: Path, pictures: Pictures) -> RequestTool:
-    from headshots_mcp.lookup.saving import Folder  # noqa: PLC0415 -- few set a folder, but all wait for the start
+    from headshots_mcp.lookup.folder import Folder  # noqa: PLC0415 -- few set a folder, but all wait for the start
     from headshots_mcp.server.saving import SaveTool  # noqa: PLC0415
 
     return SaveTool(lookups, Folder(folder, pictures)).as_tool()
