@@ -1,8 +1,8 @@
-// The host: JSON-RPC with the window around this one, and with nobody else (MCP Apps, 2026-01-26).
+// Talks to the host: JSON-RPC with the parent window, and with no other (MCP Apps, 2026-01-26).
 
 import { list, object, text } from "./tasks.js";
 
-const PATIENCE = 90_000; // milliseconds to wait for an answer
+const TIMEOUT_MS = 90_000; // how long to wait for an answer
 const LANES = 3; // pictures asked for at once
 const PICTURE_TYPE = /^image\/(png|jpeg|webp|gif|avif)$/;
 
@@ -20,7 +20,7 @@ export function request(method, params) {
   const id = ++requests;
   return new Promise((resolve, reject) => {
     waiting.set(id, ({ result, error }) => (error ? reject(error) : resolve(object(result))));
-    setTimeout(answered, PATIENCE, { id, error: {} });
+    setTimeout(answered, TIMEOUT_MS, { id, error: {} });
     post({ id, method, params });
   });
 }
@@ -42,7 +42,7 @@ export function listen(handlers) {
   });
 }
 
-// Shakes hands; gives the host's context.
+// Shakes hands, and returns the host's context.
 export async function greet() {
   const { hostCapabilities, hostContext } = await request("ui/initialize", {
     protocolVersion: "2026-01-26",
@@ -59,7 +59,7 @@ export function forgetHost() {
 
 export const offers = (capability) => Boolean(capabilities[capability]);
 
-// A host that names what kinds of content it takes has to name text.
+// A host that lists the kinds of content it takes has to list text.
 function takesText(capability) {
   const kinds = object(capabilities[capability]);
   return offers(capability) && (Object.keys(kinds).length === 0 || Boolean(kinds.text));
@@ -70,10 +70,10 @@ export const canChoose = () => canTellModel() || takesText("message");
 
 const textContent = (said) => [{ type: "text", text: said }];
 
-// Replaces what the model was told by the page before.
+// Replaces what the page told the model before.
 export const tellModel = (said) => request("ui/update-model-context", { content: textContent(said) });
 
-// Says something in the chat, in the name of the user.
+// Says something in the chat, on behalf of the user.
 export const sayInChat = (said) => request("ui/message", { role: "user", content: textContent(said) }).then(accepted);
 
 export const openLink = (url) => request("ui/open-link", { url }).then(accepted);
@@ -82,7 +82,7 @@ function accepted({ isError }) {
   if (isError) throw new Error();
 }
 
-// Gives the bytes of a picture, asked for once through the host; picture n of a task, from 1.
+// Returns the bytes of a task's picture, numbered from 1; the host is asked for each only once.
 export function pictureBytes(id, number) {
   const key = JSON.stringify([id, number]);
   if (!pictures.has(key))

@@ -3,10 +3,10 @@
 const GAP = 8; // pixels between pictures, as in style.css
 const LARGEST = 280; // pixels wide; three to four, so 373 high
 const SMALLEST = [60, 120]; // pixels wide, on a small page and on a large one
-const NARROW = 340; // a page no wider shows two columns
-const FULL = 0.9; // of a column; pictures as wide as that are taken to fill it
+const NARROW = 340; // pages up to this width show two columns
+const FULL = 0.9; // of a column's width; pictures at least that wide count as filling it
 
-// Gives the columns for some pictures in a room of so many pixels, and how wide each is.
+// Returns the number of columns for some pictures in so many pixels, and how wide each picture is.
 export function fit(count, width, height) {
   if (width < NARROW) return { columns: Math.min(count, 2), tile: (width - GAP) / 2 };
   const smallest = Math.min(Math.max(width / 10, SMALLEST[0]), SMALLEST[1]);

@@ -9,11 +9,11 @@ import { arrange, complain, draw, FEW, refused, showAll, stateOf } from "./view.
 import { labelViewer, startViewer } from "./viewer.js";
 import { isRightToLeft, language, speak, templateName, timeOfDay, words } from "./words.js";
 
-const FIRST_WAIT = 5_000; // milliseconds
-const LONGEST_WAIT = 60_000;
-const MOST_LOOKS = 60;
-const MOST_IDS = 1000; // in one call
-const TICK = 15_000; // milliseconds after which the page says anew how long tasks have been running
+const FIRST_WAIT_MS = 5_000;
+const MAX_WAIT_MS = 60_000;
+const MAX_LOOKS = 60;
+const MAX_IDS = 1000; // in one call
+const TICK_MS = 15_000; // how often the page updates how long tasks have been running
 
 let context = {};
 let live = true;
@@ -49,7 +49,7 @@ listen({
   },
 });
 
-// Takes an answer in. A failed lookup changes nothing, but that nobody answers for what was announced.
+// Takes in an answer. A failed lookup changes nothing, except that announced tasks become unavailable.
 function take(result) {
   const found = tasksOf(result, tasks);
   const news = found.filter(({ id, status }) => tasks.get(id)?.status !== status);
@@ -74,7 +74,7 @@ const isDue = () =>
 
 function plan() {
   clearTimeout(timer);
-  if (isDue() && looks < MOST_LOOKS) timer = setTimeout(look, Math.min(FIRST_WAIT * 1.2 ** looks, LONGEST_WAIT));
+  if (isDue() && looks < MAX_LOOKS) timer = setTimeout(look, Math.min(FIRST_WAIT_MS * 1.2 ** looks, MAX_WAIT_MS));
 }
 
 function rest() {
@@ -89,7 +89,7 @@ async function look() {
   render();
   const ids = unsettled()
     .map(({ id }) => id)
-    .slice(0, MOST_IDS);
+    .slice(0, MAX_IDS);
   try {
     take(await request("tools/call", { name: "get_headshot_tasks", arguments: { ids } }));
     tellNews();
@@ -132,7 +132,7 @@ $("more").onclick = () => {
   $("tasks").children[next].focus();
 };
 
-// Follows the host's language, colours, room and mode; takes what has changed of its context.
+// Follows the host's language, colours, size and mode; `change` is what has changed of its context.
 function adapt(change) {
   context = { ...context, ...change };
   const locale = text(context.locale) || navigator.language;
@@ -159,7 +159,7 @@ const sizes = new ResizeObserver(() => {
   sent = said;
 });
 const pixels = (given) => (Number.isFinite(given) && given > 0 ? given : undefined);
-const ticks = setInterval(render, TICK);
+const ticks = setInterval(render, TICK_MS);
 
 startViewer();
 adapt({});

@@ -1,4 +1,4 @@
-// What the model is told of what happens on the page: tasks that have gone on, and the user's choice.
+// Tells the model what happens on the page: tasks that have changed, and the user's choice.
 
 import { canTellModel, sayInChat, tellModel } from "./host.js";
 import { tasks } from "./tasks.js";
@@ -13,15 +13,15 @@ export function modelKnows(found) {
 
 export const isChosen = ({ id }, { number }) => choices.get(id)?.number === number;
 
-// Says what the page has found since; each time in whole, for what is said replaces what was said before.
+// Reports what the page has found since; always in full, because each report replaces the one before.
 export async function tellNews() {
   const said = report();
   if (!canTellModel() || said === last) return;
   last = said;
-  await tellModel(said).catch(() => undefined); // nobody asked for it, so nobody need hear that it failed
+  await tellModel(said).catch(() => undefined); // the user did not ask for it, so a failure is not shown
 }
 
-// Passes a choice on; says whether the model gets it only with what the user says next.
+// Passes a choice on; returns whether the model gets it only with the user's next message.
 export async function choose(task, picture) {
   const { number, url } = picture;
   const sentence = `The user chose picture ${number} of ${task.count} of task ${task.id}, link ${url}`;

@@ -1,12 +1,12 @@
-// What a tool's answer says of tasks: read from its structured content or, where a host keeps that back, from its text.
+// Reads tasks from a tool's answer: from its structured content or, if a host keeps that back, from its text.
 
 const STATUSES = ["pending", "processing", "succeeded", "failed", "not_found", "unavailable"];
-const STUCK_AFTER = 10 * 60_000; // milliseconds
-const CLOCKS_DIFFER = 5 * 60_000; // milliseconds by which the clock here may be behind
-const MOST_LINKS = 100; // of a task, as many as the server gives
-const LONGEST_LINE = 3000; // characters; no line of the server's is as long
+const STUCK_AFTER_MS = 10 * 60_000;
+const CLOCKS_DIFFER_MS = 5 * 60_000; // how far the clock here may be behind
+const MAX_LINKS = 100; // of a task, as many as the server gives
+const MAX_LINE = 3000; // characters; no line of the server's is as long
 
-// Those on the page by their ids, in the order asked for.
+// The tasks on the page by id, in request order.
 export const tasks = new Map();
 
 export const text = (given) => (typeof given === "string" ? given : "");
@@ -15,7 +15,7 @@ export const list = (given) => (Array.isArray(given) ? given : []);
 
 export function taskOf(given) {
   const { id, status, template, image_urls: urls, error, created_at: created } = given;
-  const links = list(urls).slice(0, MOST_LINKS).map(webAddress);
+  const links = list(urls).slice(0, MAX_LINKS).map(webAddress);
   const pictures = links
     .map((url, index) => ({ number: index + 1, url }))
     .filter(({ url }, index) => url && links.indexOf(url) === index);
@@ -34,7 +34,7 @@ export function taskOf(given) {
   };
 }
 
-// Foreign words, in no more characters than given, and without the line ends that would make them high.
+// Foreign text on one line, cut to at most so many characters.
 export const oneLine = (given, most) => text(given).slice(0, most).replace(/\s+/g, " ").trim();
 
 function webAddress(given) {
@@ -44,20 +44,20 @@ function webAddress(given) {
 export const isUnfinished = ({ status }) => status === "pending" || status === "processing";
 export const isFinal = ({ status }) => status === "succeeded" || status === "failed";
 
-// Milliseconds for which an unfinished task has been running; undefined where nobody knows.
+// Milliseconds for which an unfinished task has been running; undefined if that is unknown.
 export function age(task, now = Date.now()) {
   const passed = now - task.created;
-  return isUnfinished(task) && passed > -CLOCKS_DIFFER ? Math.max(passed, 0) : undefined;
+  return isUnfinished(task) && passed > -CLOCKS_DIFFER_MS ? Math.max(passed, 0) : undefined;
 }
 
-export const isStuck = (task) => age(task) > STUCK_AFTER;
+export const isStuck = (task) => age(task) > STUCK_AFTER_MS;
 
 export const textOf = (result) =>
   list(result.content)
     .map((block) => text(object(block).text))
     .join("\n");
 
-// Gives the tasks of an answer; `announced` has the ids that were asked for.
+// Returns the tasks of an answer; `announced` has the ids that were asked for.
 export function tasksOf(result, announced) {
   if (result.isError) return [];
   const given = object(result.structuredContent);
@@ -68,14 +68,14 @@ export function tasksOf(result, announced) {
   return tasks;
 }
 
-// What stood in the way of several tasks is said in full only with the first of them; here it is said with each.
+// An answer gives the reason for several tasks only with the first of them; the page shows it with each.
 function explain(unavailable) {
   const reasons = new Map(unavailable.filter(({ error }) => error.message).map(({ error }) => [error.code, error]));
   for (const task of unavailable) if (!task.error.message) task.error = reasons.get(task.error.code) ?? task.error;
 }
 
-// A line a task, `ID status (template): “message” (code, trace id …, created …)`, then its links, one a line each;
-// whatever else there is says something to the model.
+// One line per task, `ID status (template): “message” (code, trace id …, created …)`, then its links, one per line;
+// everything else is meant for the model.
 const LINE =
   /^(.{1,128}?) (pending|processing|succeeded|failed|not_found|unavailable)(?: \(([^(),]{0,100})\))?(?::? (.+))?$/u;
 const REASON = /^(?:[“'](.+)[”'] ?)?(?:\(([^()]+)\))?$/u;
@@ -83,7 +83,7 @@ const REASON = /^(?:[“'](.+)[”'] ?)?(?:\(([^()]+)\))?$/u;
 function tasksInText(said, announced) {
   const found = [];
   for (const given of said.split(/[\r\n\u2028\u2029]+/)) {
-    const [, id, status, template, reason] = (given.length <= LONGEST_LINE && LINE.exec(given)) || [];
+    const [, id, status, template, reason] = (given.length <= MAX_LINE && LINE.exec(given)) || [];
     if (id && (announced.has(id) || !/\s/.test(id))) {
       found.push({ id, status, template: unquoted(template), image_urls: [], ...reasonIn(text(reason)) });
     } else if (webAddress(given)) {

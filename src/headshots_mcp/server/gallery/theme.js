@@ -14,7 +14,7 @@ const PROPERTIES = [
   [/^--border-width-/, "border-width"],
   [/^--shadow-/, "box-shadow"],
 ];
-// Right in any property, and yet of no use in a variable.
+// Valid in any property, but useless in a variable.
 const EMPTY_HANDED = /\b(var|env)\(|^\s*(inherit|initial|unset|revert|revert-layer)\s*$/i;
 
 export function style(name, value) {
@@ -22,7 +22,7 @@ export function style(name, value) {
   else root.style.removeProperty(name);
 }
 
-// Follows the host's context; a field that is missing, null or makes no sense leaves the page's own way.
+// Follows the host's context; where a field is missing, null or invalid, the page keeps its own look.
 export function dress(context) {
   const { theme, styles, safeAreaInsets, deviceCapabilities } = context;
   style("color-scheme", theme === "light" || theme === "dark" ? theme : "");

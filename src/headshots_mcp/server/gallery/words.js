@@ -149,7 +149,7 @@ export const WORDS = {
 export let language = "en";
 export let words = WORDS.en;
 
-// Takes a BCP 47 tag; Chinese without a script or a region is taken for simplified.
+// Takes a BCP 47 tag; Chinese without a script or a region counts as simplified.
 export function speak(locale) {
   const chinese = /hant|-(tw|hk|mo)\b/i.test(locale) ? "zh-Hant" : "zh-Hans";
   language = /^zh\b/i.test(locale) ? chinese : "en";
