@@ -13,7 +13,8 @@ export function fit(count, width, height) {
   const room = Math.max(height, highOf(smallest));
   const choices = Array.from({ length: count }, (_, index) => choice(index + 1, count, width, room));
   const good = choices.filter(({ column, orphan }) => column >= smallest && !orphan);
-  const best = good.find(({ column, tile }) => tile >= FULL * column) ?? good.reduce((a, b) => (b.tile > a.tile ? b : a));
+  const best =
+    good.find(({ column, tile }) => tile >= FULL * column) ?? good.reduce((a, b) => (b.tile > a.tile ? b : a));
   return { columns: best.columns, tile: Math.max(best.tile, smallest) };
 }
 
