@@ -100,11 +100,11 @@ class SseApp:
             await refusal(404, "This session does not exist, or belongs to another token.")(scope, receive, send)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
-        session_id: str | None = None
+        session_id = ""
 
         async def send_and_note(message: Message) -> None:
             nonlocal session_id
-            if session_id is None and (found := _SESSION_ID.search(message.get("body", b""))):
+            if not session_id and (found := _SESSION_ID.search(message.get("body", b""))):
                 session_id = found[1].decode()
                 self._owners[session_id] = _owner(scope)
             await send(message)
@@ -112,8 +112,7 @@ class SseApp:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            if session_id is not None:
-                del self._owners[session_id]
+            self._owners.pop(session_id, None)
 
     def _may_send(self, scope: Scope) -> bool:
         """Return whether a message may go to its session; one for an unknown session is left for the SDK to refuse."""
