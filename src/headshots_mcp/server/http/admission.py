@@ -12,9 +12,9 @@ from anyio.lowlevel import checkpoint
 from mcp_types import CallToolResult, TextContent
 
 from headshots_mcp.server.http.bodies import Bodies
-from headshots_mcp.server.http.door import route_of
 from headshots_mcp.server.http.exchange import Exchange
 from headshots_mcp.server.http.refusals import BUSY, CallerGone, Refused, busy, shutting_down
+from headshots_mcp.server.http.validation import route_of
 from headshots_mcp.server.scope import UNTIL_ANSWERED, UntilAnswered, caller_of, is_of_sse
 from headshots_mcp.server.slots import Slots
 from headshots_mcp.server.turns import Turns

@@ -19,11 +19,11 @@ from headshots_mcp.lookup.reader import Reader
 from headshots_mcp.server.call_log import log_calls
 from headshots_mcp.server.http.admission import CALLS, Admission, SseAdmission
 from headshots_mcp.server.http.connections import set_up_uvicorn
-from headshots_mcp.server.http.door import HostOriginMiddleware, MethodMiddleware, PathMiddleware
 from headshots_mcp.server.http.lifetime import Lifetime, LifetimeMiddleware
 from headshots_mcp.server.http.sdk import SingleResponse, SseApp, StreamableApp, end_streams, keep_streams_at_signals
 from headshots_mcp.server.http.shutdown import Shutdown
 from headshots_mcp.server.http.tokens import SharedToken, token_of
+from headshots_mcp.server.http.validation import HostOriginMiddleware, MethodMiddleware, PathMiddleware
 from headshots_mcp.server.slots import Slots
 from headshots_mcp.server.tools import create_server
 

@@ -13,8 +13,8 @@ from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPC
 from sse_starlette.sse import AppStatus
 from starlette.datastructures import QueryParams
 
-from headshots_mcp.server.http.door import accepted_types
 from headshots_mcp.server.http.refusals import refusal
+from headshots_mcp.server.http.validation import accepted_types
 from headshots_mcp.server.scope import caller_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# door.py checks hosts and origins more strictly.
+# validation.py checks hosts and origins more strictly.
 _NO_CHECKS = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 # In the first event of a session, by which its client learns where to send messages.
 _SESSION_ID = re.compile(rb"\?session_id=([0-9a-f]{32})")

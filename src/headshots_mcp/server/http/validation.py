@@ -1,4 +1,4 @@
-"""Checks HTTP requests before anything else handles them: their path, host, origin, method and media types."""
+"""Validates HTTP requests before anything else handles them: their path, host, origin, method and media types."""
 
 from __future__ import annotations
 
