@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -95,7 +96,7 @@ def served(front: tuple[Front, str]) -> Served:
 
 @pytest.fixture
 def process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Take back what a command that runs in this process does to it: how signals are handled and what is logged.
+    """Take back what a command does to this process: how signals are handled, what is logged, when garbage is sought.
 
     And this process does not end because the command does.
     """
@@ -105,7 +106,10 @@ def process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.Logger.manager.loggerDict))]
     before = [(logger, logger.level, logger.filters[:]) for logger in loggers]
+    threshold = gc.get_threshold()
     yield
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
     for number, handler in handlers.items():
         signal.signal(number, handler)
     for logger, level, filters in before:

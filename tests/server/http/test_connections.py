@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tests.conftest import Served
     from tests.servers import Server
 
+pytestmark = pytest.mark.usefixtures("process_as_before")
+
 # Clients need not be waited for as long as elsewhere.
 IMPATIENT = """\
 import uvicorn

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Served
 
+pytestmark = pytest.mark.usefixtures("process_as_before")
+
 PREFIX = "/headshots"
 MOUNTED = """\
 import sys

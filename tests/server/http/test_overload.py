@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tests.conftest import Served
     from tests.servers import Server
 
+pytestmark = pytest.mark.usefixtures("process_as_before")
+
 MANY = {"ids": [f"many-{number:031}" for number in range(1000)]}
 # As many bytes as a call may have: one caller may have about ten such calls in progress.
 LARGE = {"ids": [f"{number:04}" + "\N{SMILING FACE WITH SMILING EYES}" * 124 for number in range(1000)]}
