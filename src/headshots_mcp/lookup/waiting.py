@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, NamedTuple
-
-from pydantic import BeforeValidator, Field
+from typing import TYPE_CHECKING, NamedTuple
 
 from headshots_mcp.api.errors import LookupFailed, TimedOut, Transient
-from headshots_mcp.api.requests import MAX_IDS, Request, TaskId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from headshots_mcp.lookup.tasks import HeadshotTask, Outcome
 
-# A generation takes one to two minutes, and some hosts give up on a call after 60 s.
-DEFAULT_SECONDS = 45
 # Polling one task more often than this is rate limited (docs/api.md, "Pace").
 MIN_PAUSE_SECONDS = 1.0
 FIRST_PAUSE_SECONDS, LONG_PAUSE_SECONDS = 2.0, 8.0
@@ -25,19 +20,6 @@ FIRST_PAUSE_SECONDS, LONG_PAUSE_SECONDS = 2.0, 8.0
 LAST_POLL_SECONDS, TOO_LATE_SECONDS = 1.5, 0.5
 # For this long an unknown id may be a new task, and a failure without a code may pass.
 GRACE_SECONDS = 9.0
-
-
-class WaitForTasks(Request):
-    """The arguments of `wait_for_headshot_tasks`; the API has no such request, so it is polled."""
-
-    ids: Annotated[list[TaskId], Field(min_length=1, max_length=MAX_IDS, description="Task ids")]
-    timeout_seconds: Annotated[
-        float,
-        Field(
-            ge=1, le=300, description="Maximum seconds to wait; some hosts stop a call after 60"
-        ),  # first, or the schema says `ge`, not `minimum`
-        BeforeValidator(lambda given: DEFAULT_SECONDS if given is None else given),
-    ] = DEFAULT_SECONDS
 
 
 class Poll(NamedTuple):

@@ -27,9 +27,10 @@ from pydantic import Field, ValidationError
 
 from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.api.requests import RetrieveTasks
-from headshots_mcp.lookup.waiting import MIN_PAUSE_SECONDS, WaitForTasks, Waiting, pause_at
+from headshots_mcp.lookup.waiting import MIN_PAUSE_SECONDS, Waiting, pause_at
 from headshots_mcp.server.answers import tasks_result
 from headshots_mcp.server.arguments import without_host_arguments
+from headshots_mcp.server.requests import WaitForTasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

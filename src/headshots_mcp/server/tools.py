@@ -14,12 +14,13 @@ from headshots_mcp.api.errors import LookupFailed
 from headshots_mcp.api.requests import RetrieveTask, RetrieveTasks  # noqa: TC001 -- so it does of these
 from headshots_mcp.lookup.pictures import AllowedHosts, Pictures
 from headshots_mcp.lookup.tasks import HeadshotTask, HeadshotTasks
-from headshots_mcp.lookup.waiting import WaitForTasks, Waiting
+from headshots_mcp.lookup.waiting import Waiting
 from headshots_mcp.server.answers import task_result, tasks_result
 from headshots_mcp.server.gallery import CACHE_MILLISECONDS, TOOL_META, cache_page, gallery
 from headshots_mcp.server.icon import ICONS
 from headshots_mcp.server.lookups import Lookups
 from headshots_mcp.server.mcp_tasks import HeadshotTasksExtension
+from headshots_mcp.server.requests import WaitForTasks  # noqa: TC001 -- as above
 from headshots_mcp.server.resources import Resources
 from headshots_mcp.server.sdk import HeadshotServer, RequestTool, greet_hosts_with_apps, hide_prompts
 
