@@ -39,8 +39,8 @@ def validation_message(error: ValidationError, names: Collection[str] = ()) -> s
     first, *others = sorted(
         error.errors(include_url=False, include_input=False), key=lambda each: each["type"] != "extra_forbidden"
     )
-    if first["type"] == "extra_forbidden":
-        return _unknown(str(first["loc"][0]), names)
+    if first["type"] == "extra_forbidden" or not first["loc"]:  # a name with a lone surrogate is not given
+        return _unknown("".join(map(str, first["loc"])), names)
     if first["type"] == "missing":
         return f"{_place(first)}: {_MISSING.get(_place(first), 'is missing')}{_also(others)}"
     own = _REASONS.get(first["type"])
@@ -59,6 +59,7 @@ _REASONS = {
     "less_than_equal": "must be at most {le:g}",
     "finite_number": "must be a number",
     "string_type": "must be a string",
+    "string_unicode": "must not contain lone surrogates",
     "string_too_short": "must not be empty",
     "string_too_long": "must be at most 128 characters long",
     "list_type": "must be a list of task ids",
