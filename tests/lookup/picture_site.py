@@ -124,6 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _large(self) -> None:
         self._answer(PNG + MEBIBYTE)
 
+    def _heavy(self) -> None:
+        self._answer(PNG + 8 * MEBIBYTE)
+
     def _begin(self, length: int | None) -> None:
         self.send_response(200)
         if length:

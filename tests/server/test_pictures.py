@@ -26,7 +26,7 @@ from headshots_mcp.server.saving import SAVE_SECONDS
 from tests.conftest import connected, text_of
 from tests.lookup.picture_site import PNG, file_names, picture_site
 from tests.server.http.test_http import connect
-from tests.servers import post, serving
+from tests.servers import NEW, post, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -308,6 +308,36 @@ def test_over_http_a_caller_holds_a_few_pictures_at_once_and_leaves_room_for_oth
     assert base64.b64decode(_result(other)["contents"][0]["blob"]) == PNG
     assert 1 <= len(held) <= PICTURES_AT_ONCE // 2
     assert [_result(answer)["contents"][0]["mimeType"] for answer in answers] == ["image/png"] * 8
+
+
+def test_over_http_a_picture_counts_until_its_caller_has_read_it(served: Served) -> None:
+    """A greedy caller asks for ten large pictures and reads none; another one reads some meanwhile."""
+    with picture_site() as site:
+        record = {"id": "heavy", "response": {"success": True, "data": [{"image_url": f"{site.origin}/heavy"}]}}
+        served.sandbox.script("heavy", repeat(JSONResponse({"items": [record]})))
+        settings = {"ACEDATACLOUD_API_BASE_URL": served.base_url, "HEADSHOTS_IMAGE_HOSTS": site.origin}
+        with serving("--transport", "http", **settings) as server, ExitStack() as callers:
+            for _ in range(10):
+                caller = callers.enter_context(socket.socket())
+                caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                caller.connect(("127.0.0.1", server.port))
+                caller.sendall(_read_as_of_2026(server.port, "headshots://tasks/heavy/pictures/1", "sandbox-greedy"))
+            others = [_read_over_http(server.origin, "sandbox-other", "heavy") for _ in range(4)]
+            fetched = len(site.asked) - len(others)
+
+    assert [_result(other)["contents"][0]["mimeType"] for other in others] == ["image/png"] * 4
+    assert 1 <= fetched <= PICTURES_AT_ONCE // 2
+
+
+def _read_as_of_2026(port: int, uri: str, token: str) -> bytes:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": NEW,
+        "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    message = {"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": uri, "_meta": meta}}
+    head = {"mcp-protocol-version": NEW, "mcp-method": "resources/read", "mcp-name": uri}
+    return post(port, message, accept="application/json", authorization=f"Bearer {token}", **head)
 
 
 def test_callers_over_http_who_go_while_they_wait_for_room_take_none_with_them(served: Served) -> None:

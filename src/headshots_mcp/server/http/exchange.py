@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # A caller that does not read for this long is treated as gone.
 SEND_SECONDS = 60.0
+# Bytes from which a part of an answer is large: what asyncio lets pile up before it makes a sender wait.
+LARGE = 64 * 1024
 
 
 class Exchange:
@@ -55,7 +57,16 @@ class Exchange:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer."""
+        """Send a part of the answer; a large last one is followed by an empty one, which waits until it has been read.
+
+        Otherwise the answer would have ended, with all that is held for it, and still be in memory.
+        """
+        if len(message.get("body", b"")) > LARGE and not message.get("more_body"):
+            await self._send_part({**message, "more_body": True})
+            message = {"type": "http.response.body", "body": b""}
+        await self._send_part(message)
+
+    async def _send_part(self, message: Message) -> None:
         self._started = True
         self._ended = message["type"] == "http.response.body" and not message.get("more_body")
         with anyio.move_on_after(SEND_SECONDS) as sending:
