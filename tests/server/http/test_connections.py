@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import socket
+import subprocess
 import sys
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from headshots_mcp.server.http.app import application
 from headshots_mcp.server.http.connections import allow_many_connections
 from headshots_mcp.settings import Settings
 from tests.conftest import text_of
+from tests.processes import environment
 from tests.server.http.test_http import connect
 from tests.servers import post, serving, until
 
@@ -173,6 +175,16 @@ async def test_a_caller_who_does_not_read_its_answers_is_cut_off(impatient: Serv
         ping = {"jsonrpc": "2.0", "id": "x" * 1_500_000, "method": "ping"}
         connection.sendall(post(impatient.port, ping, accept="*/*", authorization="Bearer t") * 9)
         await until(lambda: open_files(impatient) <= before)
+
+
+def test_a_setting_that_cannot_work_is_refused_in_one_line() -> None:
+    command = [sys.executable, "-m", "uvicorn", "--factory", "headshots_mcp.server.http:create_app", "--port", "0"]
+    settings = environment(HEADSHOTS_TIMEOUT="soon")
+    ended = subprocess.run(command, env=settings, capture_output=True, encoding="utf-8", timeout=30, check=False)
+
+    lines = [line for line in ended.stderr.splitlines() if not line.startswith("INFO")]
+    assert lines == ["headshots-mcp: HEADSHOTS_TIMEOUT must be a number of seconds from 1 to 300."]
+    assert ended.returncode == 2
 
 
 def open_files(server: Server) -> int:
