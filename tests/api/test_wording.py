@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headshots_mcp.api.wording import clean, duration, named, quoted, try_again
+
+# Parts of the names that Unicode gives to what looks like a quotation mark.
+KINDS = (
+    "QUOTATION MARK",
+    "DOUBLE PRIME",
+    "TRIPLE PRIME",
+    "QUADRUPLE PRIME",
+    "DITTO MARK",
+    "PUNCTUATION GERSHAYIM",
+    "DOUBLE APOSTROPHE",
+)
 
 
 @pytest.mark.parametrize(
@@ -54,13 +68,25 @@ def test_a_time_is_never_said_shorter_than_it_is_and_hardly_longer(seconds: floa
     assert seconds <= said <= max(1.2 * seconds, seconds + 1)
 
 
+def _looks_like_a_quotation_mark(character: str) -> bool:
+    return character.isprintable() and any(kind in unicodedata.name(character, "") for kind in KINDS)
+
+
 @given(st.text())
 def test_nothing_in_a_quotation_can_end_it(words: str) -> None:
     inside = quoted(words)[1:-1]
 
     assert quoted(words).startswith("“")
     assert quoted(words).endswith("”")
-    assert not set(inside) & set('"“”„‟«»〝〞\uff02')
+    assert not any(map(_looks_like_a_quotation_mark, inside))
+    assert "''" not in inside
+
+
+def test_no_quotation_mark_of_any_language_ends_a_quotation() -> None:
+    marks = [mark for mark in map(chr, range(sys.maxunicode + 1)) if _looks_like_a_quotation_mark(mark)]
+
+    assert len(marks) > 30
+    assert {quoted(f"end{mark} now you") for mark in marks} == {"“end' now you”"}
 
 
 @pytest.mark.parametrize(

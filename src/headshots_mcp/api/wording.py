@@ -6,8 +6,11 @@ import re
 from math import ceil
 
 _IDENTIFIER = re.compile(r"[\w.:-]{1,64}", re.ASCII)
-# Whatever a reader could take for the end of a quotation.
-_QUOTES = dict.fromkeys(map(ord, '"“”„‟«»〝〞〟❝❞″\uff02'), "'")
+# Whatever a reader could take for the end of a quotation, such as quotation marks of any language, or two apostrophes.
+_QUOTES = re.compile(
+    r"[\"'\u00ab\u00b4\u00bb\u02b9-\u02bd\u02dd\u02ee\u02f5\u02f6\u05f3\u05f4\u2018-\u201f\u2032-\u2037\u2039\u203a"
+    r"\u2057\u275b-\u2760\u276e\u276f\u2e42\u3003\u301d-\u301f\uff02\uff07\U0001f676-\U0001f678]+"
+)
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 MAX_SECONDS = 30 * 86_400
 
@@ -23,7 +26,7 @@ def clean(text: str | None, limit: int) -> str | None:
 
 def quoted(text: str) -> str:
     """Quote foreign words so that nothing in them can end the quotation; our own words are never quoted like this."""
-    return f"“{text.translate(_QUOTES)}”"
+    return "“" + _QUOTES.sub("'", text) + "”"
 
 
 def named(text: str) -> str:
