@@ -144,10 +144,8 @@ def folder(given: str) -> Path:
         SettingsRefused: If it cannot be one.
     """
     path = _expanded(given).absolute()
-    try:
-        is_something_else = path.exists() and not path.is_dir()
-    except OSError:  # even that may be forbidden; saving says why
-        is_something_else = False
+    # Where looking is forbidden or a name is too long, `os.path` finds nothing and saving says why; Path raises.
+    is_something_else = os.path.exists(path) and not os.path.isdir(path)  # noqa: PTH110, PTH112
     if is_something_else or not given.strip():
         raise SettingsRefused("must be a folder.")
     return path
