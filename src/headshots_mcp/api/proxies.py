@@ -32,7 +32,8 @@ def proxy_for(url: str, proxies: Mapping[str, str]) -> ProxySetting | None:
             "no" for the hosts reached without a proxy.
     """
     target = urlsplit(url)
-    host, port = target.hostname or "", target.port or _PORTS[target.scheme]
+    # With or without the root's dot, a name means the same host.
+    host, port = (target.hostname or "").removesuffix("."), target.port or _PORTS[target.scheme]
     variable = next((name for name in (target.scheme, "all") if proxies.get(name)), None)
     if variable is None or _is_loopback(host):
         return None
