@@ -164,6 +164,14 @@ def test_a_picture_that_cannot_be_saved_is_exit_code_1_and_said_why(
     assert (tmp_path / f"{GALLERY}-2.png").read_bytes() == b"mine"
 
 
+def test_a_folder_that_the_system_refuses_is_exit_code_1_and_said_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its name is too long even to look whether there is one."""
+    assert run(GALLERY, "--sandbox", "--save", str(tmp_path / ("x" * 999))) == 1
+    assert "The picture could not be saved: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
