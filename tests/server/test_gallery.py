@@ -172,7 +172,8 @@ def test_the_page_works_in_a_real_browser() -> None:
             HEADSHOTS_IMAGE_HOSTS=sandbox_url,
         ) as server,
     ):
-        sandbox.script("hostile", repeat(JSONResponse(hostile_record(foreign))))
+        record = hostile_record(foreign)
+        sandbox.script("hostile", repeat(JSONResponse({**record, "items": [record]})))  # to either request
         pages = {"SERVER": f"{server.origin}/mcp", "PICTURES": sandbox_url, "FOREIGN": foreign}
         run_node_tests(PROJECT, str(NODE), 360, **pages)
 

@@ -370,6 +370,17 @@ test("what the page finds when it looks again is told to the model, together wit
   assert.equal(last.content[0].text, [...lines, CHOICE].join("\n"));
 });
 
+test("what the model is told of a task holds foreign words in quotes that nothing in them ends", async (t) => {
+  const { app, host } = await opened(t, { capabilities: EVERYTHING });
+  await host.call("get_headshot_task", { id: "hostile" });
+  await host.tasks({ id: "hostile", status: "processing", image_urls: [] });
+  await app.getByRole("button", { name: "Refresh" }).click();
+  await host.hears("ui/update-model-context");
+  const said = (await host.said("ui/update-model-context"))[0].content[0].text;
+
+  assert.match(said, /hostile failed \(“<b>'><img [^"“”]+”\): “'><img [^"“”]+”$/m);
+});
+
 test("a host that has no context for the model is told of nothing", async (t) => {
   const { app, host } = await opened(t, { capabilities: { serverTools: {}, message: {} } });
   await host.tasks({ id: "sandbox-failed", status: "processing", image_urls: [] });

@@ -54,7 +54,14 @@ function report() {
 }
 
 function lineOf({ id, status, template, error }) {
-  const about = template && ` (${template})`;
-  const reason = error.message && `: “${error.message.replaceAll("”", "'")}”`;
+  const about = template && ` (${/^[\w.:-]{1,64}$/.test(template) ? template : quoted(template)})`;
+  const reason = error.message && `: ${quoted(error.message)}`;
   return `${id} ${status}${about}${reason}`;
+}
+
+// Foreign words, with whatever a reader could take for the end of the quotation replaced, as in api/wording.py.
+function quoted(words) {
+  const marks =
+    /["'\u00ab\u00b4\u00bb\u02b9-\u02bd\u02dd\u02ee\u02f5\u02f6\u05f3\u05f4\u2018-\u201f\u2032-\u2037\u2039\u203a\u2057\u275b-\u2760\u276e\u276f\u2e42\u3003\u301d-\u301f\uff02\uff07\u{1f676}-\u{1f678}]+/gu;
+  return `“${words.replace(marks, "'")}”`;
 }
