@@ -188,6 +188,20 @@ async def test_a_task_the_api_does_not_know_is_an_answer_that_leaves_open_who_ga
     assert ("ACEDATACLOUD_API_BASE_URL" in text_of(result)) is not is_certain
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("half", [r"\ud83d", r"\uDE00"])
+async def test_a_text_that_was_cut_in_the_middle_of_a_character_takes_no_task_with_it(
+    served: Served, tool: str, half: str
+) -> None:
+    record = f'{{"id": "t", "response": {{"success": false, "error": {{"code": "c", "message": "No face {half}"}}}}}}'
+    body = record if tool == "get_headshot_task" else f'{{"items": [{record}]}}'
+    served.sandbox.script("t", [Response(body, media_type="application/json")])
+    result = await asked(served.base_url, tool)
+
+    assert not result.is_error
+    assert "t failed: “No face” (c)" in text_of(result)
+
+
 @pytest.mark.parametrize("answer", [Response(status_code=404), error_answer(404, "not_found")])
 async def test_a_404_is_never_read_as_a_record(served: Served, answer: Response) -> None:
     served.sandbox.script("t", [answer])

@@ -51,7 +51,7 @@ ANSWERS: dict[str, tuple[str, str, int]] = {
     "html-502": ("The API is temporarily unavailable", SAME, 4),
     "half-json": ("The API sent an unexpected response", SAME, 1),
     "deep-json": ("The API sent an unexpected response", SAME, 1),
-    "surrogate": ("The API sent an unexpected response", SAME, 1),
+    "surrogate": ("The API returned a different task", "The API sent an unexpected response", 1),
     "not-utf-8": ("The API sent an unexpected response", SAME, 1),
     "empty": ("The API sent an unexpected response", SAME, 1),
     "null": ("fault-null not_found", "The API sent an unexpected response", 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import aclosing
 from datetime import datetime, timezone
@@ -28,6 +29,9 @@ MAX_BATCH_RESPONSE_BYTES = 5 * 1024 * 1024
 MAX_COMMAS = 100_000
 # Once there are many chunks, each has to have this many bytes on average, because each takes time of its own.
 MANY_CHUNKS, MIN_CHUNK_BYTES = 1_000, 64
+
+# How JSON writes half of a character outside the Basic Multilingual Plane, such as an emoji (RFC 8259, section 7).
+_SURROGATE = rb"\ud"
 
 _LATER = ConfigDict(defer_build=True)
 TASK: TypeAdapter[TaskRecord | None] = TypeAdapter(TaskRecord | None, config=_LATER)
@@ -73,12 +77,22 @@ def parse_response(response: httpx2.Response, body: bytearray, answer: TypeAdapt
     if response.status_code == 200 and _is_empty(body):
         return None
     try:
-        received = answer.validate_json(body)
-    except ValidationError as error:
+        received = _read_json(body, answer)
+    except (ValueError, RecursionError) as error:
         raise _failure(response, body, None, token) from error
     if response.status_code == 200 and received and not received.is_error_body:
         return received
     raise _failure(response, body, received, token)
+
+
+def _read_json(body: bytearray, answer: TypeAdapter[A | None]) -> A | None:
+    """Read an answer, even if it holds a text that was cut in the middle of a character."""
+    try:
+        return answer.validate_json(body)
+    except ValidationError:
+        if _SURROGATE not in body.lower():
+            raise
+    return answer.validate_python(json.loads(body))  # unlike pydantic's parser, this one reads half a character
 
 
 def _failure(
