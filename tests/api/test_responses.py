@@ -202,11 +202,17 @@ async def test_a_text_that_was_cut_in_the_middle_of_a_character_takes_no_task_wi
     assert "t failed: “No face” (c)" in text_of(result)
 
 
-@pytest.mark.parametrize("answer", [Response(status_code=404), error_answer(404, "not_found")])
-async def test_a_404_is_never_read_as_a_record(served: Served, answer: Response) -> None:
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Response(status_code=404), "not found, for no stated reason. Check its id and ACEDATACLOUD_API_BASE_URL."),
+        (error_answer(404, "not_found"), "The API does not know this task id. Check it."),
+    ],
+)
+async def test_a_404_is_never_read_as_a_record(served: Served, answer: Response, told: str) -> None:
     served.sandbox.script("t", [answer])
     async with connected(served.base_url) as client:
-        with pytest.raises(MCPError, match="does not know this task id"):
+        with pytest.raises(MCPError, match=told):
             await client.read_resource("headshots://tasks/t")
 
 

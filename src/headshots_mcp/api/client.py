@@ -132,9 +132,11 @@ class HeadshotsClient:
         """Look up one task, and return the JSON of its record as the API sent it; None if there is no record.
 
         Raises:
-            LookupFailed: As `retrieve` does.
+            LookupFailed: As `retrieve` does; `NotFound` for a 404 without a reason.
         """
         record, body = await self._one(request, token)
+        if record and not record.model_fields_set:
+            raise NotFound(NotFound.message_in_doubt)
         return body if record and record.is_record else None
 
     async def _one(self, request: RetrieveTask, token: str) -> tuple[TaskRecord | None, bytearray]:

@@ -170,6 +170,9 @@ class NotFound(RequestRefused):
     """The API does not know the id."""
 
     message = "The API does not know this task id. Check it."
+    message_in_doubt: ClassVar[str] = (
+        "This task was not found, for no stated reason. Check its id and ACEDATACLOUD_API_BASE_URL."
+    )
     codes = ("not_found",)
     statuses = (404,)
 
