@@ -175,14 +175,17 @@ async def test_who_polls_leaves_a_limited_part_alone_for_as_long_as_the_api_asks
     sandbox = Sandbox()
     sandbox.script("t", repeat(error_answer(429, retry_after="60")))
     waits: list[float | None] = []
+    told: list[str] = []
     async with reading(sandbox) as reader:
-        for pause in (5, 54, 2):
+        for pause in (5.5, 53.7, 2):
             outcome = (await reader.look_up(["t"], TOKEN, polling=True))["t"]
             waits.append(getattr(outcome, "retry_after", None))
+            told.append(str(outcome).partition(" (")[0].partition(". ")[2])
             await anyio.sleep(pause)
         await reader.look_up(["t"], TOKEN, polling=True)
 
-    assert waits == [60, pytest.approx(55), pytest.approx(1)]
+    assert waits == [60, pytest.approx(54.5), pytest.approx(0.8)]
+    assert told == ["Try again in 1 minute.", "Try again in 1 minute.", "Try again in 1 second."]
     assert len(sandbox.requests) == 2
 
 

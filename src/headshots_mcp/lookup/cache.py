@@ -6,7 +6,6 @@ Callers who poll get a rate limit from the cache until the API may be asked agai
 from __future__ import annotations
 
 import sys
-from copy import copy
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,7 +41,9 @@ class TaskCache:
         self._finished = _store(REMEMBER_SECONDS, MAX_BYTES)
         self._recent = _store(RECENT_SECONDS, MAX_RECENT_BYTES)
         self._limited: TLRUCache[tuple[bytes, str], Limited] = TLRUCache(
-            maxsize=MAX_LIMITED, ttu=lambda _key, limited, _now: limited.until, timer=anyio.current_time
+            maxsize=MAX_LIMITED,
+            ttu=lambda _key, limited, now: min(limited.until, now + REMEMBER_SECONDS),
+            timer=anyio.current_time,
         )
 
     def get(self, token: str, task_id: str) -> Outcome | None:
@@ -61,9 +62,13 @@ class TaskCache:
         limited = self._limited.get(key)
         if limited is None:
             return None
-        failure = copy(limited.failure)
-        failure.retry_after = limited.until - anyio.current_time()
-        return failure
+        failure = limited.failure
+        return type(failure)(
+            status=failure.status,
+            code=failure.code,
+            trace_id=failure.trace_id,
+            retry_after=limited.until - anyio.current_time(),
+        )
 
     def remember(self, token: str, task_id: str, outcome: Outcome) -> None:
         """Cache an outcome, for an hour if it is a task that is final and has only usable links."""
@@ -71,7 +76,7 @@ class TaskCache:
         store = self._finished if is_whole else self._recent
         store[_key(token, task_id)] = outcome
         if isinstance(outcome, LookupFailed) and outcome.retry_after:
-            until = anyio.current_time() + min(outcome.retry_after, REMEMBER_SECONDS)
+            until = anyio.current_time() + outcome.retry_after
             self._limited[_key(token, task_id)] = Limited(outcome, until)
 
 
