@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+from headshots_mcp.lookup.folder import Folder
+from headshots_mcp.lookup.pictures import AllowedHosts, Pictures
 from headshots_mcp.sandbox.portraits import portrait
 
 if TYPE_CHECKING:
@@ -156,3 +158,8 @@ def picture_site() -> Iterator[PictureSite]:
 def file_names(folder: Path) -> list[str]:
     """The names of the files in a folder."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def folder(path: Path, site: PictureSite) -> Folder:
+    """A folder into which pictures of this site may be saved."""
+    return Folder(path, Pictures(AllowedHosts([site.origin])))

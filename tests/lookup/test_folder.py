@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from headshots_mcp.lookup.folder import Folder, file_name
-from headshots_mcp.lookup.pictures import AllowedHosts, PictureFailed, Pictures, PictureType
-from tests.lookup.picture_site import OTHER_PNG, PNG, file_names, picture_site
+from headshots_mcp.lookup.pictures import PictureFailed, PictureType
+from tests.lookup.picture_site import OTHER_PNG, PNG, file_names, folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,16 +22,6 @@ if TYPE_CHECKING:
     from tests.lookup.picture_site import PictureSite
 
 KIND = PictureType("image/png", "png")
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[PictureSite]:
-    with picture_site() as site:
-        yield site
-
-
-def folder(path: Path, site: PictureSite) -> Folder:
-    return Folder(path, Pictures(AllowedHosts([site.origin])))
 
 
 async def test_a_picture_is_saved_under_its_tasks_id_and_number(tmp_path: Path, site: PictureSite) -> None:

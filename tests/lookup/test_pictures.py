@@ -9,18 +9,10 @@ import anyio
 import pytest
 
 from headshots_mcp.lookup.pictures import AllowedHosts, PictureFailed, Pictures, picture_type
-from tests.lookup.picture_site import HEADS, MEBIBYTE, PNG, picture_site
+from tests.lookup.picture_site import HEADS, MEBIBYTE, PNG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.lookup.picture_site import PictureSite
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[PictureSite]:
-    with picture_site() as site:
-        yield site
 
 
 async def fetch(site: PictureSite, path: str, *, limit: int = 25 * 1024**2) -> tuple[str, bytes]:

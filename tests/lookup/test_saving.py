@@ -5,31 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
-import pytest
 
 from headshots_mcp.api.errors import TimedOut
-from headshots_mcp.lookup.folder import Folder
-from headshots_mcp.lookup.pictures import NOT_A_PICTURE, AllowedHosts, Pictures
+from headshots_mcp.lookup.pictures import NOT_A_PICTURE
 from headshots_mcp.lookup.saving import OUT_OF_TIME, save_pictures
 from headshots_mcp.lookup.tasks import HeadshotTask
-from tests.lookup.picture_site import file_names, picture_site
+from tests.lookup.picture_site import file_names, folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from headshots_mcp.lookup.tasks import Outcome
     from tests.lookup.picture_site import PictureSite
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[PictureSite]:
-    with picture_site() as site:
-        yield site
-
-
-def folder(path: Path, site: PictureSite) -> Folder:
-    return Folder(path, Pictures(AllowedHosts([site.origin])))
 
 
 async def test_each_picture_and_each_task_without_one_has_an_entry_in_their_order(
